@@ -1,0 +1,275 @@
+//! Facts: what a move must remember because it cannot be read back.
+//!
+//! Each is journaled once as a [`Fact`]; [`Facts`] is their fold over one attempt.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, RouteAction};
+use crate::ids::{Endpoint, SecurityGroupId};
+use crate::journal::{Entry, Record};
+use crate::lsn::Lsn;
+use crate::port::cloud::GroupLevel;
+use crate::port::router::Route;
+use crate::quantity::ByteCount;
+
+/// The source as assessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFacts {
+    /// ARN.
+    pub arn: String,
+    /// Where it answers.
+    pub endpoint: Endpoint,
+    /// Engine version.
+    pub engine_version: String,
+    /// Instance class.
+    pub class: String,
+    /// Subnet group.
+    pub subnet_group: Option<String>,
+    /// Encrypted storage.
+    pub encrypted: bool,
+    /// KMS key.
+    pub kms_key: Option<String>,
+    /// Its parameter group.
+    pub parameter_group: Option<String>,
+}
+
+/// The target as chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetFacts {
+    /// Aurora version.
+    pub engine_version: String,
+    /// Parameter group family.
+    pub family: String,
+    /// Instance class.
+    pub class: String,
+}
+
+/// What became of one user-set parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterFate {
+    /// Same name, same value.
+    Carried,
+    /// Another name on Aurora.
+    Renamed,
+    /// Not on Aurora.
+    Dropped,
+    /// Same name, a value Aurora allows.
+    Adjusted,
+    /// Aurora's default is kept.
+    KeptDefault,
+}
+
+/// One row of the parameter report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterVerdict {
+    /// Name on the source.
+    pub name: String,
+    /// Value on the source.
+    pub source_value: String,
+    /// What became of it.
+    pub fate: ParameterFate,
+    /// Where it is set on the target, when it is.
+    pub level: Option<GroupLevel>,
+    /// Value on the target, when it is set.
+    pub target_value: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the metric says about the sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricVerdict {
+    /// Fresh points touch zero after the fence, as they must.
+    Agrees,
+    /// No fresh point in time: neither for nor against.
+    Silent,
+    /// A fresh point lies above one segment.
+    Contradicts,
+}
+
+/// The proof of sync, as it stood when promotion was allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncProof {
+    /// Flush position of the source after our marker, when there is access.
+    pub marker_lsn: Option<Lsn>,
+    /// Replay position of the target, at or beyond it.
+    pub replay_lsn: Option<Lsn>,
+    /// What the metric says.
+    pub metric: MetricVerdict,
+    /// The metric's points after the fence that touched zero.
+    pub zero_touches: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The proof that nobody writes to the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceProof {
+    /// When it was made.
+    pub at: Timestamp,
+    /// By sessions and counters (with access), or by groups and reboot alone.
+    pub by_sessions: Option<u32>,
+    /// The source's last start, when the fence was a reboot.
+    pub restarted_at: Option<Timestamp>,
+}
+
+/// How far the replica kept up over the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SustainedLag {
+    /// Points looked at.
+    pub points: u32,
+    /// The worst.
+    pub lag_max: ByteCount,
+    /// The window's begin.
+    pub from: Timestamp,
+    /// The window's end.
+    pub to: Timestamp,
+}
+
+/// Something to remember.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    /// The source, at assessment.
+    Source(SourceFacts),
+    /// The target's version and class, at assessment.
+    Target(TargetFacts),
+    /// Retention before we changed it.
+    BackupsWere {
+        /// Days.
+        days: u16,
+    },
+    /// The parameter report.
+    Parameters {
+        /// Row by row.
+        verdicts: Vec<ParameterVerdict>,
+    },
+    /// The route before the move; absent when the service was adopted by it.
+    RouteWas {
+        /// The route.
+        route: Option<Route>,
+    },
+    /// The window of sustained lag.
+    Sustained(SustainedLag),
+    /// The source's security groups, right before the fence, in order.
+    GroupsWere {
+        /// Ids.
+        groups: Vec<SecurityGroupId>,
+    },
+    /// The source's last start before the fence, as its events or its server tell.
+    FenceActive {
+        /// When the quarantine group was seen in force.
+        at: Timestamp,
+    },
+    /// Nobody writes.
+    Fenced(FenceProof),
+    /// The marker is committed and flushed at this position.
+    Marked {
+        /// Its token.
+        token: String,
+        /// `pg_current_wal_flush_lsn()` after it.
+        lsn: Lsn,
+    },
+    /// Promotion was allowed by this proof.
+    Proven(SyncProof),
+    /// The replica is a primary.
+    Promoted {
+        /// When that was first seen.
+        at: Timestamp,
+    },
+}
+
+/// What an attempt knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// The source.
+    pub source: Option<SourceFacts>,
+    /// The target.
+    pub target: Option<TargetFacts>,
+    /// Retention before, when we changed it.
+    pub backups_were: Option<u16>,
+    /// The parameter report.
+    pub parameters: Option<Vec<ParameterVerdict>>,
+    /// The route before: outer absent = not looked yet.
+    pub route_was: Option<Option<Route>>,
+    /// Sustained lag.
+    pub sustained: Option<SustainedLag>,
+    /// The source's groups before the fence.
+    pub groups_were: Option<Vec<SecurityGroupId>>,
+    /// When the quarantine was first seen in force.
+    pub fence_active: Option<Timestamp>,
+    /// The latest fence proof.
+    pub fenced: Option<FenceProof>,
+    /// The latest marker.
+    pub marked: Option<(String, Lsn)>,
+    /// The sync proof.
+    pub proven: Option<SyncProof>,
+    /// When promotion was ordered: the intent's time. From then on the source may be alone.
+    pub promotion_ordered: Option<Timestamp>,
+    /// When the target was first seen promoted.
+    pub promoted: Option<Timestamp>,
+    /// When traffic was first held: the pause budget runs from here.
+    pub held_since: Option<Timestamp>,
+    /// When it was released again, on either side.
+    pub released_at: Option<Timestamp>,
+}
+
+impl Facts {
+    /// Takes one entry in. A new attempt starts from nothing.
+    pub fn apply(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Started { .. } => *self = Self { attempt: self.attempt + 1, ..Self::default() },
+            Record::Learned { fact } => self.learn(fact),
+            Record::Intended { action, .. } => self.intended(action, entry.at),
+            Record::Led { .. }
+            | Record::Entered { .. }
+            | Record::Acted { .. }
+            | Record::Waiting { .. }
+            | Record::Completed { .. }
+            | Record::GateOpened { .. }
+            | Record::Requested { .. }
+            | Record::Stopped { .. }
+            | Record::Finished { .. } => {}
+        }
+    }
+
+    fn intended(&mut self, action: &Action, at: Timestamp) {
+        use crate::action::CloudAction;
+        match action {
+            Action::Route(RouteAction::Hold { .. }) => {
+                self.held_since = self.held_since.or(Some(at));
+            }
+            Action::Route(RouteAction::Release { .. }) => {
+                self.released_at = self.released_at.or(Some(at));
+            }
+            Action::Cloud(CloudAction::PromoteCluster { .. }) => {
+                self.promotion_ordered = self.promotion_ordered.or(Some(at));
+            }
+            Action::Route(RouteAction::Adopt { .. } | RouteAction::Point { .. })
+            | Action::Cloud(_)
+            | Action::Database(_) => {}
+        }
+    }
+
+    fn learn(&mut self, fact: &Fact) {
+        match fact.clone() {
+            Fact::Source(source) => self.source = Some(source),
+            Fact::Target(target) => self.target = Some(target),
+            Fact::BackupsWere { days } => self.backups_were = Some(days),
+            Fact::Parameters { verdicts } => self.parameters = Some(verdicts),
+            Fact::RouteWas { route } => self.route_was = Some(route),
+            Fact::Sustained(sustained) => self.sustained = Some(sustained),
+            Fact::GroupsWere { groups } => self.groups_were = Some(groups),
+            Fact::FenceActive { at } => self.fence_active = Some(at),
+            Fact::Fenced(proof) => self.fenced = Some(proof),
+            Fact::Marked { token, lsn } => self.marked = Some((token, lsn)),
+            Fact::Proven(proof) => self.proven = Some(proof),
+            Fact::Promoted { at } => self.promoted = Some(at),
+        }
+    }
+}

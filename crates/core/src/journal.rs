@@ -1,0 +1,303 @@
+//! The journal: every decision, effect and request of a move, append-only, in one order.
+//!
+//! It is the audit trail, the timeline and the state: status and facts are folds of it. A record
+//! is appended at the position after the last one its writer has read; if somebody was faster the
+//! append is refused and the writer reads again. That one compare-and-set is where abort and
+//! release contend: whichever commits first wins. The leader's records carry its epoch too.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::Action;
+use crate::facts::Fact;
+use crate::failure::Failure;
+use crate::ids::{Epoch, MigrationName, Seq, ServiceName};
+use crate::port::router::Route;
+use crate::problem::Problem;
+use crate::spec::Spec;
+use crate::status::{Course, Outcome, Phase, Road};
+
+/// The version of the records this code writes; readers refuse what is newer.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Whether an intent leaves a way back by undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Commitment {
+    /// It can be undone.
+    Revocable,
+    /// It is the point of no return.
+    Committed,
+}
+
+/// What a person, or the pause budget, asks of a move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request")]
+pub enum Request {
+    /// Back to the source, losing nothing; refused after the point of no return.
+    Abort {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Opens a gate.
+    Approve {
+        /// Which.
+        gate: String,
+        /// Who.
+        by: String,
+        /// What they had to say.
+        note: String,
+    },
+    /// Stops between two actions.
+    Pause {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Looks again after a stop or a pause.
+    Resume {
+        /// Who.
+        by: String,
+    },
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Effect {
+    /// The port took it; the next observation tells whether it is done.
+    Taken,
+    /// The port says no, or nothing.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "record")]
+pub enum Record {
+    /// A person started the move, or a new attempt after an undone one.
+    Started {
+        /// The road.
+        road: Road,
+        /// The spec, with every default filled in.
+        spec: Box<Spec>,
+        /// Who.
+        by: String,
+    },
+    /// An orchestrator took the lead, with the entry's epoch.
+    Led {
+        /// Its name: host, pid, start.
+        holder: String,
+    },
+    /// A step became the current one.
+    Entered {
+        /// Its phase.
+        phase: Phase,
+        /// Doing it or undoing it.
+        course: Course,
+    },
+    /// Something that cannot be read back later.
+    Learned {
+        /// What.
+        fact: Box<Fact>,
+    },
+    /// An action will be done; written before it is.
+    Intended {
+        /// What.
+        action: Box<Action>,
+        /// What was seen when it was decided.
+        seen: Value,
+        /// Doing or undoing.
+        course: Course,
+        /// Whether this is the point of no return.
+        commitment: Commitment,
+    },
+    /// The action's call came back.
+    Acted {
+        /// How.
+        effect: Effect,
+    },
+    /// The world needs time; written when the reason changes.
+    Waiting {
+        /// What is awaited.
+        why: String,
+        /// When it becomes a problem.
+        deadline: Option<Timestamp>,
+    },
+    /// The step is done, seen to be done.
+    Completed {
+        /// What was seen.
+        seen: Value,
+    },
+    /// A gate waits for an approval.
+    GateOpened {
+        /// Which.
+        gate: String,
+    },
+    /// Somebody asked for something.
+    Requested {
+        /// What.
+        request: Request,
+    },
+    /// A problem stopped the move.
+    Stopped {
+        /// Which.
+        problem: Problem,
+    },
+    /// The end.
+    Finished {
+        /// Which.
+        outcome: Outcome,
+    },
+}
+
+impl Record {
+    /// The record's name, as stored.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Led { .. } => "led",
+            Self::Entered { .. } => "entered",
+            Self::Learned { .. } => "learned",
+            Self::Intended { .. } => "intended",
+            Self::Acted { .. } => "acted",
+            Self::Waiting { .. } => "waiting",
+            Self::Completed { .. } => "completed",
+            Self::GateOpened { .. } => "gate_opened",
+            Self::Requested { .. } => "requested",
+            Self::Stopped { .. } => "stopped",
+            Self::Finished { .. } => "finished",
+        }
+    }
+}
+
+/// A record in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The move.
+    pub migration: MigrationName,
+    /// Its position.
+    pub seq: Seq,
+    /// The leader's epoch; for a request, the epoch that led when it came.
+    pub epoch: Epoch,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The step it belongs to.
+    pub step: Option<String>,
+    /// What happened.
+    pub record: Record,
+    /// Version of the record's form.
+    pub version: u16,
+}
+
+/// Who may write: the leader, fenced by its epoch, or a person, whose requests need no lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// The orchestrator that holds the lease with this epoch.
+    Leader(Epoch),
+    /// A person or the API on their behalf.
+    Person,
+}
+
+/// A record to append.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEntry {
+    /// The move.
+    pub migration: MigrationName,
+    /// The last position its writer has read; the record goes right after it.
+    pub after: Seq,
+    /// Who writes.
+    pub author: Author,
+    /// When.
+    pub at: Timestamp,
+    /// The step it belongs to.
+    pub step: Option<String>,
+    /// What happened.
+    pub record: Record,
+}
+
+/// The right to lead one move until it expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The move.
+    pub migration: MigrationName,
+    /// Grows by one each time the lease is taken.
+    pub epoch: Epoch,
+    /// Who leads.
+    pub holder: String,
+    /// Until when, unless renewed.
+    pub until: Timestamp,
+}
+
+/// Why the store refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody appended first.
+    #[error("position {0} of the journal is taken")]
+    Outrun(Seq),
+    /// Another orchestrator leads.
+    #[error("epoch {0} no longer leads")]
+    EpochLost(Epoch),
+    /// The lease is held.
+    #[error("the lease is held by {holder} until {until}")]
+    LeaseHeld {
+        /// By whom.
+        holder: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The stored route has another epoch than expected.
+    #[error("the route of {service} has epoch {found}")]
+    RouteOutrun {
+        /// The service.
+        service: ServiceName,
+        /// What stands.
+        found: u64,
+    },
+    /// Written by a newer Landfall.
+    #[error("the store was written by a newer version ({0})")]
+    Newer(u16),
+    /// The medium refused: disk full, permissions, corruption.
+    #[error("{0}")]
+    Medium(String),
+}
+
+/// Journal, leases and routes. One conformance suite serves every implementation.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Every move the store knows, by name.
+    async fn migrations(&self) -> Result<Vec<MigrationName>, StoreError>;
+    /// Appends one record right after `entry.after`, or refuses; durable when it returns.
+    async fn append(&self, entry: NewEntry) -> Result<Seq, StoreError>;
+    /// Entries after a position, in order.
+    async fn read(&self, migration: &MigrationName, after: Seq) -> Result<Vec<Entry>, StoreError>;
+    /// Takes the lease when it is free or expired at `now`; the epoch grows by one.
+    async fn take_lease(
+        &self,
+        migration: &MigrationName,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError>;
+    /// Extends a lease that is still ours.
+    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError>;
+    /// Gives a lease back; a no-op when it is no longer ours.
+    async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// The lease as stored, held or expired.
+    async fn lease(&self, migration: &MigrationName) -> Result<Option<Lease>, StoreError>;
+    /// A service's route.
+    async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError>;
+    /// All routes.
+    async fn routes(&self) -> Result<Vec<Route>, StoreError>;
+    /// Stores a route whose epoch is the stored one plus one; storing what stands is success.
+    async fn put_route(&self, route: &Route) -> Result<(), StoreError>;
+}

@@ -1,0 +1,353 @@
+//! The cloud port: RDS and CloudWatch as Landfall uses them.
+//!
+//! Views carry the fields that steps decide on, under AWS's names. A missing metric point is
+//! missing: it is never a zero.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::action::CloudAction;
+use crate::failure::Failure;
+use crate::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
+use crate::port::Stamp;
+
+/// Tags of a resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// Tag key: the move that made the resource.
+pub const TAG_MIGRATION: &str = "landfall:migration";
+/// Tag key: the orchestrator's generation when it was made.
+pub const TAG_EPOCH: &str = "landfall:epoch";
+
+/// A resource's status, as far as a step must tell it apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceState {
+    /// `available`.
+    Available,
+    /// On its way: `creating`, `modifying`, `rebooting`, `promoting` …
+    Busy(String),
+    /// It will not get there by itself: `failed`, `incompatible-parameters`, `storage-full` …
+    Failed(String),
+    /// `deleting`.
+    Deleting,
+}
+
+impl ResourceState {
+    /// Reads AWS's status word; a word not known here counts as busy, so that nothing starts on it.
+    pub fn from_status(status: &str) -> Self {
+        match status {
+            "available" => Self::Available,
+            "deleting" | "deleted" => Self::Deleting,
+            "failed"
+            | "storage-full"
+            | "restore-error"
+            | "inaccessible-encryption-credentials"
+            | "stopped"
+            | "stopping" => Self::Failed(status.to_owned()),
+            other if other.starts_with("incompatible-") => Self::Failed(other.to_owned()),
+            other => Self::Busy(other.to_owned()),
+        }
+    }
+}
+
+/// One security group of an instance or cluster, and whether it is in force yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMembership {
+    /// Group id.
+    pub group: SecurityGroupId,
+    /// `active`; false while AWS is still adding or removing it.
+    pub active: bool,
+}
+
+/// A parameter group as attached: its name and `ParameterApplyStatus`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedParameterGroup {
+    /// Group name.
+    pub name: ParameterGroupName,
+    /// `in-sync`, `pending-reboot`, `applying` …
+    pub apply_status: String,
+}
+
+/// A DB instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// DBInstanceIdentifier.
+    pub id: InstanceId,
+    /// DBInstanceArn.
+    pub arn: String,
+    /// `postgres`, `aurora-postgresql`, or another engine.
+    pub engine: String,
+    /// Such as `15.18`.
+    pub engine_version: String,
+    /// Such as `db.m6g.large`.
+    pub class: String,
+    /// DBInstanceStatus.
+    pub state: ResourceState,
+    /// Absent until the instance has one.
+    pub endpoint: Option<Endpoint>,
+    /// MasterUsername.
+    pub master_user: String,
+    /// Days; 0 = automated backups are off.
+    pub backup_retention_days: u16,
+    /// In AWS's order.
+    pub security_groups: Vec<GroupMembership>,
+    /// DBSubnetGroupName.
+    pub subnet_group: Option<String>,
+    /// The first attached parameter group.
+    pub parameter_group: Option<AttachedParameterGroup>,
+    /// ReadReplicaDBClusterIdentifiers.
+    pub replica_clusters: Vec<ClusterId>,
+    /// ReadReplicaDBInstanceIdentifiers.
+    pub replica_instances: Vec<InstanceId>,
+    /// ReadReplicaSourceDBInstanceIdentifier.
+    pub replica_of: Option<String>,
+    /// The Aurora cluster it belongs to.
+    pub cluster: Option<ClusterId>,
+    /// StorageEncrypted.
+    pub encrypted: bool,
+    /// KmsKeyId.
+    pub kms_key: Option<String>,
+    /// MultiAZ.
+    pub multi_az: bool,
+    /// AllocatedStorage, GiB.
+    pub allocated_gib: u32,
+    /// DeletionProtection.
+    pub deletion_protected: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// A member of a DB cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterMember {
+    /// DBInstanceIdentifier.
+    pub instance: InstanceId,
+    /// IsClusterWriter.
+    pub writer: bool,
+}
+
+/// A DB cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// DBClusterIdentifier.
+    pub id: ClusterId,
+    /// DBClusterArn.
+    pub arn: String,
+    /// Engine.
+    pub engine: String,
+    /// EngineVersion.
+    pub engine_version: String,
+    /// Status.
+    pub state: ResourceState,
+    /// The writer endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// ReplicationSourceIdentifier: the source instance's ARN until promotion.
+    pub replicates_from: Option<String>,
+    /// Members.
+    pub members: Vec<ClusterMember>,
+    /// DBClusterParameterGroup.
+    pub parameter_group: Option<ParameterGroupName>,
+    /// Groups in AWS's order.
+    pub security_groups: Vec<GroupMembership>,
+    /// Days.
+    pub backup_retention_days: u16,
+    /// DeletionProtection.
+    pub deletion_protected: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// The two levels of parameter groups on Aurora; RDS instances have only the instance level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupLevel {
+    /// DBClusterParameterGroup.
+    Cluster,
+    /// DBParameterGroup.
+    Instance,
+}
+
+/// A parameter group without its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterGroup {
+    /// Name.
+    pub name: ParameterGroupName,
+    /// Family, such as `aurora-postgresql15`.
+    pub family: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// When a change of a parameter takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplyType {
+    /// After a reboot.
+    Static,
+    /// At once.
+    Dynamic,
+}
+
+/// Who set a parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterSource {
+    /// A person, in the group.
+    User,
+    /// RDS itself.
+    System,
+    /// The engine's default.
+    EngineDefault,
+}
+
+/// One parameter of a group or of an engine's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Name.
+    pub name: String,
+    /// Value; absent when the engine decides. May be a formula such as `{DBInstanceClassMemory/32768}`.
+    pub value: Option<String>,
+    /// Static or dynamic.
+    pub apply_type: ApplyType,
+    /// IsModifiable.
+    pub modifiable: bool,
+    /// AllowedValues, AWS's notation.
+    pub allowed: Option<String>,
+    /// Source.
+    pub source: ParameterSource,
+}
+
+/// An engine version that a source may become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineVersion {
+    /// Such as `15.18`.
+    pub version: String,
+    /// Such as `aurora-postgresql15`.
+    pub family: String,
+}
+
+/// An event of DescribeEvents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudEvent {
+    /// When AWS says it happened.
+    pub at: Timestamp,
+    /// AWS's sentence.
+    pub message: String,
+}
+
+/// What a metric or an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// Dimension DBInstanceIdentifier.
+    Instance(InstanceId),
+    /// Dimension DBClusterIdentifier.
+    Cluster(ClusterId),
+}
+
+/// The CloudWatch metrics Landfall reads, namespace `AWS/RDS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Metric {
+    /// Bytes by which the slowest of all slots lags on the source.
+    OldestReplicationSlotLag,
+    /// Seconds by which the Aurora replica lags.
+    RdsToAuroraPostgreSqlReplicaLag,
+    /// Bytes of WAL per second on the source.
+    TransactionLogsGeneration,
+    /// Bytes.
+    FreeStorageSpace,
+    /// Count.
+    DatabaseConnections,
+}
+
+impl Metric {
+    /// The name CloudWatch knows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OldestReplicationSlotLag => "OldestReplicationSlotLag",
+            Self::RdsToAuroraPostgreSqlReplicaLag => "RDSToAuroraPostgreSQLReplicaLag",
+            Self::TransactionLogsGeneration => "TransactionLogsGeneration",
+            Self::FreeStorageSpace => "FreeStorageSpace",
+            Self::DatabaseConnections => "DatabaseConnections",
+        }
+    }
+}
+
+/// A question to CloudWatch: one metric of one subject over a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricQuery {
+    /// Which metric.
+    pub metric: Metric,
+    /// Of what.
+    pub subject: Subject,
+    /// From, inclusive.
+    pub from: Timestamp,
+    /// To, exclusive.
+    pub to: Timestamp,
+}
+
+/// One datum. Where the API reports megabytes or milliseconds the adapter has converted it, so
+/// the value is always in the unit of [`Metric`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MetricPoint {
+    /// Start of the period.
+    pub at: Timestamp,
+    /// The value.
+    pub value: f64,
+}
+
+/// A snapshot of an instance or a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Identifier.
+    pub id: String,
+    /// Status.
+    pub state: ResourceState,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// RDS and CloudWatch. Reads never change anything; [`Cloud::act`] is idempotent by name and tag.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// One instance, or `None`.
+    async fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, Failure>;
+    /// One cluster, or `None`.
+    async fn cluster(&self, id: &ClusterId) -> Result<Option<Cluster>, Failure>;
+    /// One parameter group with its tags, or `None`.
+    async fn parameter_group(
+        &self,
+        level: GroupLevel,
+        name: &ParameterGroupName,
+    ) -> Result<Option<ParameterGroup>, Failure>;
+    /// Every parameter of a group, all pages.
+    async fn parameters(
+        &self,
+        level: GroupLevel,
+        name: &ParameterGroupName,
+    ) -> Result<Vec<Parameter>, Failure>;
+    /// Every parameter of an engine family's defaults, all pages.
+    async fn default_parameters(
+        &self,
+        level: GroupLevel,
+        family: &str,
+    ) -> Result<Vec<Parameter>, Failure>;
+    /// The Aurora PostgreSQL versions that a PostgreSQL source of `version` may become.
+    async fn aurora_versions(&self, version: &str) -> Result<Vec<EngineVersion>, Failure>;
+    /// The instance classes that can be ordered for an Aurora version.
+    async fn orderable_classes(&self, aurora_version: &str) -> Result<Vec<String>, Failure>;
+    /// Events about a subject since an instant, oldest first.
+    async fn events(&self, subject: &Subject, since: Timestamp)
+    -> Result<Vec<CloudEvent>, Failure>;
+    /// Data points, oldest first. An absent point is absent.
+    async fn metric(&self, query: &MetricQuery) -> Result<Vec<MetricPoint>, Failure>;
+    /// One snapshot of an instance, or `None`.
+    async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure>;
+    /// Does it. Success means that AWS took the order, not that it is done: observe the effect.
+    async fn act(&self, action: &CloudAction, stamp: &Stamp) -> Result<(), Failure>;
+}

@@ -1,0 +1,169 @@
+//! The database port: what an observer's SQL access may see and do.
+//!
+//! Absent in the credential-free mode. It never writes a catalogue that replicates physically
+//! during the fence: a role or database setting changed on the source would lock the application
+//! out of the target.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::action::DatabaseAction;
+use crate::failure::Failure;
+use crate::ids::{DatabaseName, Endpoint};
+use crate::lsn::Lsn;
+use crate::quantity::ByteCount;
+
+/// A server's own account of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// `server_version_num`, such as 150018.
+    pub version_num: u32,
+    /// Equal on a physical copy; absent where it may not be read.
+    pub system_identifier: Option<u64>,
+    /// Timeline, absent where it may not be read.
+    pub timeline: Option<u32>,
+    /// `pg_is_in_recovery()`.
+    pub in_recovery: bool,
+    /// `pg_postmaster_start_time()`.
+    pub started_at: Timestamp,
+    /// The server's clock at the look.
+    pub now: Timestamp,
+    /// `pg_current_wal_flush_lsn()` on a primary.
+    pub flush_lsn: Option<Lsn>,
+    /// `pg_last_wal_replay_lsn()` on a replica.
+    pub replay_lsn: Option<Lsn>,
+    /// `default_transaction_read_only` or the like would refuse a write of ours.
+    pub writable: bool,
+}
+
+/// What a backend is, as far as the fence must tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// A connection of Landfall's own.
+    Ours,
+    /// The server's own process: autovacuum, checkpointer, background writer, the provider's admin.
+    Server,
+    /// A walsender.
+    Replication,
+    /// Anything else: a client that could write.
+    Client,
+    /// A backend whose type could not be read. Counts as a client.
+    Unknown,
+}
+
+/// Where a client session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Idle outside a transaction.
+    Idle,
+    /// Inside a transaction, running a statement or waiting for the client.
+    InTransaction,
+}
+
+/// One row of `pg_stat_activity`, without any statement text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Backend pid.
+    pub pid: i32,
+    /// Kind.
+    pub kind: SessionKind,
+    /// Idle or in a transaction.
+    pub state: SessionState,
+    /// Database, when it has one.
+    pub database: Option<DatabaseName>,
+    /// Role.
+    pub user: Option<String>,
+    /// application_name.
+    pub application: String,
+    /// Client address, absent on a Unix socket.
+    pub client: Option<String>,
+    /// Age of the transaction, zero outside one.
+    #[serde(with = "crate::quantity::duration_text")]
+    pub transaction_age: Duration,
+}
+
+/// A replication slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotView {
+    /// Slot name.
+    pub name: String,
+    /// Logical plugin; absent on a physical slot.
+    pub plugin: Option<String>,
+    /// In use.
+    pub active: bool,
+    /// WAL kept because of it.
+    pub retained: ByteCount,
+}
+
+/// A setting as running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingView {
+    /// `setting` of `pg_settings`.
+    pub value: String,
+    /// `pending_restart`.
+    pub pending_restart: bool,
+}
+
+/// An installed extension of one database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExtensionView {
+    /// Database.
+    pub database: DatabaseName,
+    /// Extension.
+    pub name: String,
+    /// Version as installed.
+    pub version: String,
+}
+
+/// Rows inserted, updated and deleted since statistics began, per table `schema.table`, per
+/// database; Landfall's own schema is left out.
+pub type WriteCounters = BTreeMap<DatabaseName, BTreeMap<String, u64>>;
+
+/// Whether our marker can be read on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkerView {
+    /// The marker's table is not there.
+    NoTable,
+    /// The table is there, this marker is not.
+    Absent,
+    /// The row can be read; on a primary with the flush position taken after reading it.
+    Visible {
+        /// `pg_current_wal_flush_lsn()` on a primary, absent on a replica.
+        flush_lsn: Option<Lsn>,
+    },
+}
+
+/// SQL access to the instance and its replica, in every database that accepts connections.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// The server at an endpoint.
+    async fn server(&self, at: &Endpoint) -> Result<ServerView, Failure>;
+    /// Databases that accept connections.
+    async fn databases(&self, at: &Endpoint) -> Result<Vec<DatabaseName>, Failure>;
+    /// Every backend.
+    async fn sessions(&self, at: &Endpoint) -> Result<Vec<Session>, Failure>;
+    /// Global identifiers of prepared transactions.
+    async fn prepared_transactions(&self, at: &Endpoint) -> Result<Vec<String>, Failure>;
+    /// Write counters of every table of every database.
+    async fn write_counters(&self, at: &Endpoint) -> Result<WriteCounters, Failure>;
+    /// Replication slots.
+    async fn slots(&self, at: &Endpoint) -> Result<Vec<SlotView>, Failure>;
+    /// All settings as running.
+    async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure>;
+    /// Installed extensions of every database.
+    async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure>;
+    /// Whether the marker `token` can be read.
+    async fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure>;
+    /// Runs one smoke test in a read-only transaction of the first database named in the spec.
+    /// `Ok(Err(text))` is the test's own failure; `Err` means it could not be run.
+    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure>;
+    /// Does it.
+    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure>;
+}

@@ -1,0 +1,274 @@
+//! Reading a spec: every mistake at once, each with its key and a remedy.
+
+use std::fmt;
+
+use super::keys::{RESERVED, SECTIONS, nearest};
+use super::{FenceKind, Spec};
+
+/// One mistake in a spec.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SpecError {
+    /// The key, such as `cutover.lag_max`; empty when the file is not TOML.
+    pub key: String,
+    /// What is wrong with it, and what to write instead.
+    pub message: String,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.key, self.message)
+        }
+    }
+}
+
+/// All mistakes of a spec, never the first alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecMistakes(pub Vec<SpecError>);
+
+impl fmt::Display for SpecMistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            mistake.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecMistakes {}
+
+/// Reads a spec, or says everything that is wrong with it.
+pub fn parse(text: &str) -> Result<Spec, SpecMistakes> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        SpecMistakes(vec![mistake("", format!("this is not TOML: {error}"))])
+    })?;
+    let mut mistakes = unknown_keys(&table);
+    match toml::from_str::<Spec>(text) {
+        Ok(spec) => mistakes.extend(contradictions(&spec)),
+        // An unknown key is told above with a suggestion; serde would only tell the first.
+        Err(error) if !mistakes.is_empty() && error.message().starts_with("unknown field") => {}
+        Err(error) => mistakes.push(mistake(&section_at(text, &error), error.message().to_owned())),
+    }
+    if mistakes.is_empty() {
+        toml::from_str(text).map_err(|error| SpecMistakes(vec![mistake("", error.to_string())]))
+    } else {
+        Err(SpecMistakes(mistakes))
+    }
+}
+
+fn mistake(key: &str, message: String) -> SpecError {
+    SpecError { key: key.to_owned(), message }
+}
+
+fn unknown_keys(table: &toml::Table) -> Vec<SpecError> {
+    let mut mistakes = Vec::new();
+    for (section, value) in table {
+        let Some((_, keys)) = SECTIONS.iter().find(|(name, _)| name == section) else {
+            mistakes.push(mistake(section, unknown_section(section)));
+            continue;
+        };
+        let Some(entries) = value.as_table() else {
+            mistakes.push(mistake(section, format!("is a section: write [{section}]")));
+            continue;
+        };
+        for key in entries.keys().filter(|key| !keys.contains(&key.as_str())) {
+            let full = format!("{section}.{key}");
+            mistakes.push(mistake(&full, unknown_key(key, section, keys)));
+        }
+    }
+    mistakes
+}
+
+fn unknown_section(section: &str) -> String {
+    if RESERVED.contains(&section) {
+        return "this version does not do that yet, so it refuses the section rather than \
+                promise it; remove it"
+            .to_owned();
+    }
+    match nearest(section, SECTIONS.iter().map(|(name, _)| *name)) {
+        Some(known) => format!("no section has this name; did you mean [{known}]?"),
+        None => {
+            let names: Vec<_> = SECTIONS.iter().map(|(name, _)| *name).collect();
+            format!("no section has this name; sections are {}", names.join(", "))
+        }
+    }
+}
+
+fn unknown_key(key: &str, section: &str, keys: &[&str]) -> String {
+    if let Some(known) = nearest(key, keys.iter().copied()) {
+        return format!("no key has this name; did you mean {known}?");
+    }
+    let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&key));
+    match elsewhere {
+        Some((other, _)) => {
+            format!("no key has this name in [{section}]; did you mean [{other}] {key}?")
+        }
+        None => format!("no key has this name; keys of [{section}] are {}", keys.join(", ")),
+    }
+}
+
+/// The section and key an error points at, from its place in the text.
+fn section_at(text: &str, error: &toml::de::Error) -> String {
+    let Some(span) = error.span() else { return String::new() };
+    let before: Vec<&str> = text.get(..span.start).unwrap_or(text).lines().collect();
+    let section = before
+        .iter()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()));
+    let line = text.get(..span.start).map_or(0, |head| head.matches('\n').count());
+    let key = text
+        .lines()
+        .nth(line)
+        .and_then(|line| line.split_once('='))
+        .map(|(key, _)| key.trim().to_owned());
+    match (section, key) {
+        (Some(section), Some(key)) => format!("{section}.{key}"),
+        (Some(section), None) => section.to_owned(),
+        (None, Some(key)) => key,
+        (None, None) => String::new(),
+    }
+}
+
+fn contradictions(spec: &Spec) -> Vec<SpecError> {
+    let mut mistakes = Vec::new();
+    let name = spec.migration.name.as_str();
+    if !is_identifier(name, 40) {
+        mistakes.push(mistake(
+            "migration.name",
+            format!("{name:?} cannot name a move; use lower-case letters, digits and single hyphens, at most 40"),
+        ));
+    }
+    let cluster = spec.target.cluster.as_str();
+    if !is_identifier(cluster, 50) {
+        mistakes.push(mistake(
+            "target.cluster",
+            format!("{cluster:?} cannot name a cluster; use lower-case letters, digits and single hyphens, at most 50"),
+        ));
+    }
+    if spec.cutover.fence == FenceKind::Terminate && spec.access.is_none() {
+        mistakes.push(mistake(
+            "cutover.fence",
+            "\"terminate\" ends sessions through SQL: add [access], or write \"reboot\"".to_owned(),
+        ));
+    }
+    if !spec.smoke.sql.is_empty() && spec.access.is_none() {
+        mistakes.push(mistake("smoke.sql", "smoke tests by SQL need [access]".to_owned()));
+    }
+    if spec.cutover.quarantine_group == spec.target.quarantine_group {
+        mistakes.push(mistake(
+            "target.quarantine_group",
+            "must not be the source's: the target's lets the gateway in, the source's must not"
+                .to_owned(),
+        ));
+    }
+    if spec.retire.inspection_group.as_ref() == Some(&spec.target.quarantine_group) {
+        mistakes.push(mistake(
+            "retire.inspection_group",
+            "must be a group of its own, without the gateway or the application".to_owned(),
+        ));
+    }
+    if !(1..=35).contains(&spec.target.backup_retention_days) {
+        mistakes.push(mistake("target.backup_retention_days", "write 1 to 35".to_owned()));
+    }
+    mistakes
+}
+
+fn is_identifier(text: &str, longest: usize) -> bool {
+    let parts = || text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let starts = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    starts && parts() && text.len() <= longest && !text.ends_with('-') && !text.contains("--")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[migration]
+name = "orders"
+[source]
+instance = "orders-prod"
+[target]
+cluster = "orders-aurora"
+quarantine_group = "sg-target"
+[access]
+user = "landfall"
+password = "env:LANDFALL_PASSWORD"
+[route]
+service = "orders"
+pause_budget = "5m"
+[cutover]
+quarantine_group = "sg-source"
+lag_max = "64MiB"
+"#;
+
+    fn mistakes(text: &str) -> String {
+        parse(text).expect_err("it was taken").to_string()
+    }
+
+    #[test]
+    fn a_good_spec_fills_its_defaults_and_survives_json() {
+        let spec = parse(GOOD).unwrap();
+        assert_eq!(spec.fence(), FenceKind::Terminate);
+        assert_eq!(spec.cutover.sustained_for.as_secs(), 1800);
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec);
+    }
+
+    #[test]
+    fn a_typo_is_an_error_with_a_suggestion() {
+        let text = GOOD.replace("lag_max", "lag_mux").replace("[access]", "[acess]");
+        let told = mistakes(&text);
+        assert!(
+            told.contains("cutover.lag_mux: no key has this name; did you mean lag_max?"),
+            "{told}"
+        );
+        assert!(told.contains("acess: no section has this name; did you mean [access]?"), "{told}");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_section_is_told_its_home() {
+        let text = GOOD
+            .replace("pause_budget = \"5m\"\n", "")
+            .replace("lag_max = \"64MiB\"", "pause_budget = \"5m\"");
+        assert!(mistakes(&text).contains("did you mean [route] pause_budget?"));
+    }
+
+    #[test]
+    fn a_literal_password_is_refused_and_not_repeated() {
+        let told = mistakes(&GOOD.replace("env:LANDFALL_PASSWORD", "hunter2"));
+        assert!(told.contains("access.password"), "{told}");
+        assert!(told.contains("env:VARIABLE"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn what_this_version_cannot_do_is_refused() {
+        let told = mistakes(&format!("{GOOD}\n[[consumer]]\nname = \"warehouse\"\n"));
+        assert!(told.contains("consumer: this version does not do that yet"), "{told}");
+    }
+
+    #[test]
+    fn contradictions_are_all_told() {
+        let text = GOOD
+            .replace("name = \"orders\"", "name = \"Orders!\"")
+            .replace("sg-target", "sg-source")
+            .replace("lag_max = \"64MiB\"", "fence = \"terminate\"")
+            .replace("[access]\nuser = \"landfall\"\npassword = \"env:LANDFALL_PASSWORD\"\n", "");
+        let told = mistakes(&text);
+        for key in ["migration.name", "cutover.fence", "target.quarantine_group"] {
+            assert!(told.contains(key), "{key} missing in {told}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key() {
+        let told = mistakes(&GOOD.replace("\"5m\"", "\"5\""));
+        assert!(told.contains("route.pause_budget") && told.contains("not a duration"), "{told}");
+    }
+}

@@ -1,0 +1,38 @@
+//! The keys a spec may have, and the nearest one to a misspelt key.
+
+/// Sections and their keys. A section's name stands once; keys are what serde takes.
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("migration", &["name", "road"]),
+    ("source", &["instance"]),
+    (
+        "target",
+        &[
+            "cluster",
+            "class",
+            "engine_version",
+            "quarantine_group",
+            "security_groups",
+            "backup_retention_days",
+        ],
+    ),
+    ("access", &["user", "password", "database"]),
+    ("route", &["router", "service", "pause_budget", "acknowledge_within"]),
+    ("cutover", &["fence", "quarantine_group", "lag_max", "sustained_for", "grace", "on_overrun"]),
+    ("smoke", &["sql"]),
+    ("limits", &["replica_available_within", "lag_sustained_within", "step_within", "look_every"]),
+    ("approve", &["backups", "cutover", "acceptance"]),
+    ("retire", &["source", "inspection_group"]),
+];
+
+/// Sections people will look for that this version does not have: taking them silently would
+/// promise what is not done.
+pub(super) const RESERVED: &[&str] = &["consumer", "way_back"];
+
+/// The known word nearest to `word`, when it is near enough to be meant.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,373 @@
+//! The spec: one file that says what to move, where to, and how carefully.
+//!
+//! Everything has a default but the names. [`parse`] reports every mistake at once, each with its
+//! key and a remedy; a key nobody knows is an error with a suggestion, because a misspelt safety
+//! setting that is silently ignored is worse than none. A password is never written in a spec.
+
+mod check;
+mod keys;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{
+    ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName,
+};
+use crate::quantity::{ByteCount, duration_text, optional_duration_text};
+
+pub use check::{SpecError, SpecMistakes, parse};
+
+/// A whole spec, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Name and road.
+    pub migration: Migration,
+    /// The database to move.
+    pub source: Source,
+    /// Where it goes.
+    pub target: Target,
+    /// SQL access; absent = credential-free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The gateway.
+    pub route: RouteSpec,
+    /// The cutover.
+    pub cutover: Cutover,
+    /// The owner's tests.
+    #[serde(default)]
+    pub smoke: Smoke,
+    /// Deadlines of the long waits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Who opens the gates.
+    #[serde(default)]
+    pub approve: Approve,
+    /// What becomes of the source.
+    #[serde(default)]
+    pub retire: Retire,
+}
+
+/// `[migration]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// The move's name: lower-case letters, digits and hyphens.
+    pub name: MigrationName,
+    /// `auto` chooses among what this version can do.
+    #[serde(default)]
+    pub road: RoadChoice,
+}
+
+/// The road asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoadChoice {
+    /// The best open one.
+    #[default]
+    Auto,
+    /// An Aurora read replica, promoted.
+    Physical,
+}
+
+/// `[source]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// DB instance identifier.
+    pub instance: InstanceId,
+}
+
+/// `[target]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// DB cluster identifier to create.
+    pub cluster: ClusterId,
+    /// Instance class; mapped from the source's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Aurora version; the newest minor of the source's major when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    /// The group that lets in the gateway and Landfall and nobody else, until after release.
+    pub quarantine_group: SecurityGroupId,
+    /// Production groups; the source's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_groups: Option<Vec<SecurityGroupId>>,
+    /// Backup retention of the target, days.
+    #[serde(default = "Target::default_retention")]
+    pub backup_retention_days: u16,
+}
+
+impl Target {
+    const fn default_retention() -> u16 {
+        7
+    }
+}
+
+/// `[access]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// The role to connect as, on the source and so on the target.
+    pub user: String,
+    /// Where the password is: `env:VARIABLE` or `file:PATH`.
+    pub password: SecretReference,
+    /// The database to connect to first, and where the marker is written.
+    #[serde(default = "Access::default_database")]
+    pub database: String,
+}
+
+impl Access {
+    fn default_database() -> String {
+        "postgres".to_owned()
+    }
+}
+
+/// Where a secret is kept; never the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SecretReference {
+    /// `env:VARIABLE`.
+    Environment(String),
+    /// `file:PATH`.
+    File(String),
+}
+
+impl TryFrom<String> for SecretReference {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
+            // The text may be a password: it is not repeated.
+            _ => Err("a password is never written in a spec; write \"env:VARIABLE\" or \
+                      \"file:PATH\""
+                .to_owned()),
+        }
+    }
+}
+
+impl From<SecretReference> for String {
+    fn from(reference: SecretReference) -> Self {
+        match reference {
+            SecretReference::Environment(name) => format!("env:{name}"),
+            SecretReference::File(path) => format!("file:{path}"),
+        }
+    }
+}
+
+/// `[route]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSpec {
+    /// Which gateway.
+    #[serde(default)]
+    pub router: RouterKind,
+    /// The service name that applications connect to.
+    pub service: ServiceName,
+    /// How long connections may wait at the gateway; the forecast's p95 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
+    pub pause_budget: Option<Duration>,
+    /// How long a proxy may take to acknowledge.
+    #[serde(default = "RouteSpec::default_acknowledge", with = "duration_text")]
+    pub acknowledge_within: Duration,
+}
+
+impl RouteSpec {
+    const fn default_acknowledge() -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+/// The gateways this version can drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouterKind {
+    /// Envoy by xDS.
+    #[default]
+    Envoy,
+}
+
+/// `[cutover]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cutover {
+    /// How sessions end.
+    #[serde(default)]
+    pub fence: FenceKind,
+    /// The group that replaces the source's: lets in Landfall and the consumers only.
+    pub quarantine_group: SecurityGroupId,
+    /// Lag above this is too much.
+    #[serde(default = "Cutover::default_lag_max")]
+    pub lag_max: ByteCount,
+    /// How long lag must stay below, under production traffic.
+    #[serde(default = "Cutover::default_sustained_for", with = "duration_text")]
+    pub sustained_for: Duration,
+    /// How long open transactions may still run after the hold, before they are ended.
+    #[serde(default = "Cutover::default_grace", with = "duration_text")]
+    pub grace: Duration,
+    /// When the budget is spent after promotion.
+    #[serde(default)]
+    pub on_overrun: OnOverrun,
+}
+
+impl Cutover {
+    const fn default_lag_max() -> ByteCount {
+        ByteCount::RDS_SEGMENT
+    }
+    const fn default_sustained_for() -> Duration {
+        Duration::from_mins(30)
+    }
+    const fn default_grace() -> Duration {
+        Duration::from_millis(500)
+    }
+}
+
+/// How the fence ends sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceKind {
+    /// Termination with access, else reboot.
+    #[default]
+    Auto,
+    /// `pg_terminate_backend`; needs access.
+    Terminate,
+    /// RebootDBInstance.
+    Reboot,
+}
+
+/// What to do when the budget is spent and the target is promoted already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOverrun {
+    /// Go on to release; proofs are never skipped.
+    #[default]
+    Finish,
+    /// Undo; the target is spent.
+    Undo,
+}
+
+/// `[smoke]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smoke {
+    /// Queries that must succeed on the target, read-only, before and after release.
+    #[serde(default)]
+    pub sql: Vec<String>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The replica must be available by then.
+    #[serde(with = "duration_text")]
+    pub replica_available_within: Duration,
+    /// Lag must have been sustained by then.
+    #[serde(with = "duration_text")]
+    pub lag_sustained_within: Duration,
+    /// Every other wait on AWS.
+    #[serde(with = "duration_text")]
+    pub step_within: Duration,
+    /// How often slow waits look again.
+    #[serde(with = "duration_text")]
+    pub look_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            replica_available_within: Duration::from_hours(96),
+            lag_sustained_within: Duration::from_hours(48),
+            step_within: Duration::from_mins(30),
+            look_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// `[approve]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Approve {
+    /// Turning backups on, where that interrupts service.
+    pub backups: Approval,
+    /// The cutover.
+    pub cutover: Approval,
+    /// The end of the soak.
+    pub acceptance: Approval,
+}
+
+/// Who opens a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// A person, with `landfall approve`.
+    #[default]
+    Person,
+    /// It opens by itself.
+    Automatic,
+}
+
+/// `[retire]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retire {
+    /// What becomes of the source after `landfall retire`.
+    pub source: RetireSource,
+    /// A group that lets people look at the fenced source; never a production group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection_group: Option<SecurityGroupId>,
+}
+
+/// What becomes of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetireSource {
+    /// It stays, fenced.
+    #[default]
+    Keep,
+    /// A final snapshot, then deletion; deletion protection is respected.
+    SnapshotAndDelete,
+}
+
+impl Spec {
+    /// The parameter group made for the target's cluster.
+    pub fn cluster_group(&self) -> ParameterGroupName {
+        ParameterGroupName::new(format!("{}-cluster", self.target.cluster))
+    }
+
+    /// The parameter group made for the target's instances.
+    pub fn instance_group(&self) -> ParameterGroupName {
+        ParameterGroupName::new(format!("{}-instance", self.target.cluster))
+    }
+
+    /// The target's writer instance.
+    pub fn writer(&self) -> InstanceId {
+        InstanceId::new(format!("{}-1", self.target.cluster))
+    }
+
+    /// The snapshot taken before the source is deleted.
+    pub fn final_snapshot(&self) -> String {
+        format!("{}-final-{}", self.source.instance, self.migration.name)
+    }
+
+    /// The fence with `auto` decided.
+    #[must_use]
+    pub const fn fence(&self) -> FenceKind {
+        match self.cutover.fence {
+            FenceKind::Auto if self.access.is_some() => FenceKind::Terminate,
+            FenceKind::Auto => FenceKind::Reboot,
+            decided @ (FenceKind::Terminate | FenceKind::Reboot) => decided,
+        }
+    }
+
+    /// The pause budget, or the prior for AWS: promotions take one to ten minutes there.
+    #[must_use]
+    pub fn pause_budget(&self) -> Duration {
+        self.route.pause_budget.unwrap_or(Duration::from_mins(15))
+    }
+}

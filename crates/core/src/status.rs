@@ -1,0 +1,302 @@
+//! Status: where a move stands, small and closed, and the one function that changes it.
+//!
+//! The status is a fold of the journal. [`next`] is pure and exhaustive: a record that does not
+//! fit is an [`IllegalTransition`], which is how an abort after the point of no return, or a
+//! release after an abort, is refused.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{Commitment, Record, Request};
+use crate::problem::Problem;
+
+/// How a database is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Road {
+    /// An Aurora read replica of the instance, promoted.
+    Physical,
+}
+
+/// The phases of a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Assessment, backups, groups, route.
+    Prepare,
+    /// The replica is built and keeps up.
+    Replicate,
+    /// Traffic is held, the source fenced, sync proven.
+    Quiesce,
+    /// Promotion and release.
+    Cutover,
+    /// The target is proven and finished.
+    Verify,
+    /// The source stays fenced; a person accepts.
+    Soak,
+    /// Nothing of ours is left.
+    Retire,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prepare => "prepare",
+            Self::Replicate => "replicate",
+            Self::Quiesce => "quiesce",
+            Self::Cutover => "cutover",
+            Self::Verify => "verify",
+            Self::Soak => "soak",
+            Self::Retire => "retire",
+        })
+    }
+}
+
+/// Forward along the table, or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// Each row's plan, downwards.
+    Doing,
+    /// Each row's undo, upwards.
+    Undoing,
+}
+
+/// How a move ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every row is done; the target is the database.
+    Moved,
+    /// Undone; the source is the database as before.
+    Undone,
+}
+
+/// What a move is doing, or what it is waiting for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Run {
+    /// Looking, deciding, acting.
+    Running,
+    /// The world needs time.
+    Waiting {
+        /// What is awaited, with the last reading.
+        why: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it becomes a problem.
+        deadline: Option<Timestamp>,
+    },
+    /// A person or a policy decides.
+    AwaitingApproval {
+        /// The gate's name.
+        gate: String,
+    },
+    /// Stopped with a problem; `resume` looks again.
+    NeedsHuman {
+        /// Which.
+        problem: Problem,
+    },
+    /// A person said wait.
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Over.
+    Finished {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Where a move stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The road taken.
+    pub road: Road,
+    /// 1 for the first try, one more after each undone one.
+    pub attempt: u32,
+    /// Phase of the step.
+    pub phase: Phase,
+    /// Step id, such as `quiesce.fence_source`; empty before the first.
+    pub step: String,
+    /// Forward or back.
+    pub course: Course,
+    /// Whether the point of no return is behind.
+    pub commitment: Commitment,
+    /// What it is doing.
+    pub run: Run,
+}
+
+impl Status {
+    /// Whether anything more will happen to this attempt.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self.run, Run::Finished { .. })
+    }
+}
+
+/// A record that does not fit the status it meets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{record} does not fit: {why}")]
+pub struct IllegalTransition {
+    /// The record's name.
+    pub record: &'static str,
+    /// Why it was refused, for a person.
+    pub why: String,
+}
+
+/// The status after a record. The first record of a journal, and of each attempt, is `Started`.
+pub fn next(
+    current: Option<&Status>,
+    at: Timestamp,
+    step: Option<&str>,
+    record: &Record,
+) -> Result<Status, IllegalTransition> {
+    let illegal = |why: &str| IllegalTransition { record: record.name(), why: why.to_owned() };
+    let Some(status) = current else {
+        return match record {
+            Record::Started { road, .. } => Ok(started(*road, 1)),
+            _ => Err(illegal("the move has not started")),
+        };
+    };
+    if let Record::Started { road, .. } = record {
+        return match &status.run {
+            Run::Finished { outcome: Outcome::Undone } => Ok(started(*road, status.attempt + 1)),
+            Run::Finished { outcome: Outcome::Moved } => Err(illegal("the move is finished")),
+            _ => Err(illegal("the move is under way")),
+        };
+    }
+    if status.is_finished() {
+        return match record {
+            Record::Led { .. } => Ok(status.clone()),
+            _ => Err(illegal("the move is finished")),
+        };
+    }
+    advance(status, at, step, record)
+}
+
+fn started(road: Road, attempt: u32) -> Status {
+    Status {
+        road,
+        attempt,
+        phase: Phase::Prepare,
+        step: String::new(),
+        course: Course::Doing,
+        commitment: Commitment::Revocable,
+        run: Run::Running,
+    }
+}
+
+fn advance(
+    status: &Status,
+    at: Timestamp,
+    step: Option<&str>,
+    record: &Record,
+) -> Result<Status, IllegalTransition> {
+    let illegal = |why: &str| IllegalTransition { record: record.name(), why: why.to_owned() };
+    let mut after = status.clone();
+    match record {
+        Record::Started { .. } => return Err(illegal("the move is under way")),
+        // Taking over changes nothing; what was done or learned stays true whatever else happened.
+        Record::Led { .. } | Record::Learned { .. } | Record::Acted { .. } => {}
+        Record::Entered { phase, course } => {
+            if *course != status.course {
+                return Err(illegal("the course has changed"));
+            }
+            after.phase = *phase;
+            after.step = step.ok_or_else(|| illegal("it names no step"))?.to_owned();
+            after.run = Run::Running;
+        }
+        Record::Intended { commitment, course, .. } => {
+            may_act(status, *course).map_err(|why| illegal(&why))?;
+            if *commitment == Commitment::Committed {
+                after.commitment = Commitment::Committed;
+            }
+            after.run = Run::Running;
+        }
+        Record::Waiting { why, deadline } => {
+            may_act(status, status.course).map_err(|why| illegal(&why))?;
+            let since = match &status.run {
+                Run::Waiting { since, .. } => *since,
+                _ => at,
+            };
+            after.run = Run::Waiting { why: why.clone(), since, deadline: *deadline };
+        }
+        Record::Completed { .. } => {
+            may_act(status, status.course).map_err(|why| illegal(&why))?;
+            after.run = Run::Running;
+        }
+        Record::GateOpened { gate } => after.run = Run::AwaitingApproval { gate: gate.clone() },
+        Record::Stopped { problem } => after.run = Run::NeedsHuman { problem: problem.clone() },
+        Record::Finished { outcome } => after.run = Run::Finished { outcome: *outcome },
+        Record::Requested { request } => {
+            after = requested(status, request).map_err(|w| illegal(&w))?
+        }
+    }
+    Ok(after)
+}
+
+fn may_act(status: &Status, course: Course) -> Result<(), String> {
+    if course != status.course {
+        return Err("the course has changed".to_owned());
+    }
+    match &status.run {
+        Run::Running | Run::Waiting { .. } => Ok(()),
+        Run::AwaitingApproval { gate } => Err(format!("gate {gate} is closed")),
+        Run::NeedsHuman { problem } => Err(format!("the move is stopped by {}", problem.code)),
+        Run::Paused { by, .. } => Err(format!("the move is paused by {by}")),
+        Run::Finished { .. } => Err("the move is finished".to_owned()),
+    }
+}
+
+fn requested(status: &Status, request: &Request) -> Result<Status, String> {
+    let mut after = status.clone();
+    match request {
+        Request::Abort { .. } => {
+            if status.commitment == Commitment::Committed {
+                return Err(
+                    "traffic was released to the target: the point of no return is behind \
+                            this move"
+                        .to_owned(),
+                );
+            }
+            if status.course == Course::Undoing {
+                return Err("the move is being undone already".to_owned());
+            }
+            after.course = Course::Undoing;
+            after.run = Run::Running;
+        }
+        Request::Approve { gate, .. } => match &status.run {
+            Run::AwaitingApproval { gate: open } if open == gate => after.run = Run::Running,
+            Run::AwaitingApproval { gate: open } => {
+                return Err(format!("gate {open} is open, not {gate}"));
+            }
+            _ => return Err(format!("gate {gate} is not open")),
+        },
+        Request::Pause { by, why } => match &status.run {
+            Run::Running | Run::Waiting { .. } => {
+                after.run = Run::Paused { by: by.clone(), why: why.clone() };
+            }
+            Run::AwaitingApproval { gate } => {
+                return Err(format!("the move waits at gate {gate} already"));
+            }
+            Run::NeedsHuman { .. } => return Err("the move is stopped already".to_owned()),
+            Run::Paused { .. } => return Err("the move is paused already".to_owned()),
+            Run::Finished { .. } => return Err("the move is finished".to_owned()),
+        },
+        Request::Resume { .. } => match &status.run {
+            Run::NeedsHuman { .. } | Run::Paused { .. } => after.run = Run::Running,
+            Run::Running | Run::Waiting { .. } => return Err("the move is running".to_owned()),
+            Run::AwaitingApproval { gate } => {
+                return Err(format!("the move waits at gate {gate}: approve it"));
+            }
+            Run::Finished { .. } => return Err("the move is finished".to_owned()),
+        },
+    }
+    Ok(after)
+}
