@@ -1,1 +1,6 @@
 //! Under construction.
+
+pub mod firewall;
+pub mod process;
+pub mod server;
+pub mod tools;

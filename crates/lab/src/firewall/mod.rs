@@ -1,0 +1,213 @@
+//! The lab's security group: a TCP door on loopback before a server's private Unix socket.
+//!
+//! It decides about *new* connections only, as AWS does: tracked connections go on after their
+//! actor was denied, so that only the server can end them. A denied connection is never answered.
+//! It reads no PostgreSQL message and knows nothing about migrations. It lives in memory: when it
+//! is dropped its port closes and every connection through it ends.
+
+mod actor;
+mod egress;
+mod pump;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+pub use actor::{Actor, connect_as};
+pub use egress::Egress;
+
+/// How many denied connections are held open; later ones are closed at once.
+pub const DENIED_HELD_MAX: usize = 1024;
+
+/// What the firewall has decided about one actor so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    pub accepted: u64,
+    pub denied: u64,
+}
+
+/// A connection that was let in and whose server side still lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tracked {
+    pub actor: Actor,
+    pub peer: SocketAddr,
+    pub since: SystemTime,
+}
+
+/// A running firewall. Dropping it closes the port and everything behind it.
+#[derive(Debug)]
+pub struct Firewall {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server: PathBuf,
+    state: Mutex<State>,
+    gate: pump::Gate,
+    denied_held: Semaphore,
+    /// Raised by one to end all connections; the highest value also ends the port.
+    severed: watch::Sender<u64>,
+}
+
+const CLOSED: u64 = u64::MAX;
+
+#[derive(Debug, Default)]
+struct State {
+    allowed: BTreeSet<Actor>,
+    counts: BTreeMap<Actor, Count>,
+    tracked: BTreeMap<u64, Tracked>,
+    next: u64,
+}
+
+impl Firewall {
+    /// Opens a free port of 127.0.0.1 before the server socket `server`; nobody is allowed yet.
+    pub async fn open(server: impl AsRef<Path>) -> io::Result<Self> {
+        Self::open_at(server, 0).await
+    }
+
+    /// The same on a given port, for an endpoint that must keep its address.
+    pub async fn open_at(server: impl AsRef<Path>, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            server: server.as_ref().to_owned(),
+            state: Mutex::default(),
+            gate: pump::Gate::new(),
+            denied_held: Semaphore::new(DENIED_HELD_MAX),
+            severed: watch::Sender::new(0),
+        });
+        tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { port, shared })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Who may open connections from this moment on. [`Actor::Managed`] always may.
+    pub fn set_allowed(&self, allowed: BTreeSet<Actor>) {
+        self.shared.state().allowed = allowed;
+    }
+
+    pub fn allowed(&self) -> BTreeSet<Actor> {
+        self.shared.state().allowed.clone()
+    }
+
+    pub fn counts(&self) -> BTreeMap<Actor, Count> {
+        self.shared.state().counts.clone()
+    }
+
+    /// The connections that are let in and alive, oldest first.
+    pub fn tracked(&self) -> Vec<Tracked> {
+        self.shared.state().tracked.values().copied().collect()
+    }
+
+    /// Ends every connection, held ones too; new ones are still decided as before.
+    pub fn sever_all(&self) {
+        self.shared.severed.send_modify(|count| *count += 1);
+    }
+
+    /// The fault "nothing arrives": the bytes of these actors stand still, nothing is closed.
+    /// An empty set lets everything flow again, with nothing lost.
+    pub fn blackhole(&self, actors: BTreeSet<Actor>) {
+        self.shared.gate.shut_for(actors);
+    }
+}
+
+impl Drop for Firewall {
+    fn drop(&mut self) {
+        self.shared.severed.send_replace(CLOSED);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the newcomer and, when it may enter, tracks it under the returned key.
+    fn admit(&self, actor: Actor, peer: SocketAddr) -> Option<u64> {
+        let mut state = self.state();
+        let admitted = actor == Actor::Managed || state.allowed.contains(&actor);
+        let count = state.counts.entry(actor).or_default();
+        if !admitted {
+            count.denied += 1;
+            return None;
+        }
+        count.accepted += 1;
+        state.next += 1;
+        let key = state.next;
+        state.tracked.insert(key, Tracked { actor, peer, since: SystemTime::now() });
+        Some(key)
+    }
+
+    async fn serve(&self, client: TcpStream, peer: SocketAddr) {
+        let actor = Actor::from_address(peer.ip());
+        let Some(key) = self.admit(actor, peer) else {
+            return self.hold_denied(client).await;
+        };
+        let tracked = Untrack { shared: self, key };
+        // When the server is down the client sees its connection end, as at a closed port.
+        if let Ok(server) = UnixStream::connect(&self.server).await {
+            let _ = client.set_nodelay(true);
+            pump::join(client, server, self.gate.of(actor), tracked).await;
+        }
+    }
+
+    /// Neither reads nor answers: only the client's own end is looked for.
+    async fn hold_denied(&self, client: TcpStream) {
+        let Ok(_held) = self.denied_held.try_acquire() else { return };
+        while let Ok(ready) = client.ready(Interest::READABLE).await {
+            if ready.is_read_closed() {
+                return;
+            }
+            // Forgets that bytes wait, so that the next wake-up means something new.
+            let nothing = || -> io::Result<()> { Err(io::ErrorKind::WouldBlock.into()) };
+            let _ = client.try_io(Interest::READABLE, nothing);
+        }
+    }
+}
+
+/// Takes a connection off the list as soon as its server side has gone.
+struct Untrack<'a> {
+    shared: &'a Shared,
+    key: u64,
+}
+
+impl Drop for Untrack<'_> {
+    fn drop(&mut self) {
+        self.shared.state().tracked.remove(&self.key);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut severed = shared.severed.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = severed.wait_for(|count| *count == CLOSED) => return,
+        };
+        // An error concerns one newcomer (it has gone) or a lack of descriptors: go on.
+        let Ok((client, peer)) = accepted else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let mut severed = shared.severed.subscribe();
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = shared.serve(client, peer) => {}
+                _ = severed.changed() => {}
+            }
+        });
+    }
+}
