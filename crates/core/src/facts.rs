@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, RouteAction};
 use crate::ids::{Endpoint, SecurityGroupId};
-use crate::journal::{Entry, Record};
+use crate::journal::{Entry, Record, Request};
 use crate::lsn::Lsn;
 use crate::port::cloud::GroupLevel;
 use crate::port::router::Route;
@@ -110,9 +110,9 @@ pub struct SyncProof {
 pub struct FenceProof {
     /// When it was made.
     pub at: Timestamp,
-    /// By sessions and counters (with access), or by groups and reboot alone.
-    pub by_sessions: Option<u32>,
-    /// The source's last start, when the fence was a reboot.
+    /// The sum of all write counters, with access: it must not move any more.
+    pub writes_counted: Option<u64>,
+    /// The restart event that ended the sessions, when the fence was a reboot.
     pub restarted_at: Option<Timestamp>,
 }
 
@@ -159,10 +159,12 @@ pub enum Fact {
         /// Ids.
         groups: Vec<SecurityGroupId>,
     },
-    /// The source's last start before the fence, as its events or its server tell.
+    /// The quarantine group is in force: no new connection but the allowed ones.
     FenceActive {
-        /// When the quarantine group was seen in force.
+        /// When the quarantine group was seen in force, by our clock.
         at: Timestamp,
+        /// The source's latest restart event then, by AWS's clock; a later one is ours.
+        last_restart: Option<Timestamp>,
     },
     /// Nobody writes.
     Fenced(FenceProof),
@@ -201,8 +203,12 @@ pub struct Facts {
     pub sustained: Option<SustainedLag>,
     /// The source's groups before the fence.
     pub groups_were: Option<Vec<SecurityGroupId>>,
-    /// When the quarantine was first seen in force.
-    pub fence_active: Option<Timestamp>,
+    /// When the quarantine was first seen in force, and the latest restart event then.
+    pub fence_active: Option<(Timestamp, Option<Timestamp>)>,
+    /// When the latest reboot of the source was ordered.
+    pub reboot_ordered: Option<Timestamp>,
+    /// Gates that were approved.
+    pub approvals: Vec<String>,
     /// The latest fence proof.
     pub fenced: Option<FenceProof>,
     /// The latest marker.
@@ -226,13 +232,16 @@ impl Facts {
             Record::Started { .. } => *self = Self { attempt: self.attempt + 1, ..Self::default() },
             Record::Learned { fact } => self.learn(fact),
             Record::Intended { action, .. } => self.intended(action, entry.at),
-            Record::Led { .. }
+            Record::Requested { request: Request::Approve { gate, .. } } => {
+                self.approvals.push(gate.clone());
+            }
+            Record::Requested { .. }
+            | Record::Led { .. }
             | Record::Entered { .. }
             | Record::Acted { .. }
             | Record::Waiting { .. }
             | Record::Completed { .. }
             | Record::GateOpened { .. }
-            | Record::Requested { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => {}
         }
@@ -250,6 +259,7 @@ impl Facts {
             Action::Cloud(CloudAction::PromoteCluster { .. }) => {
                 self.promotion_ordered = self.promotion_ordered.or(Some(at));
             }
+            Action::Cloud(CloudAction::RebootInstance { .. }) => self.reboot_ordered = Some(at),
             Action::Route(RouteAction::Adopt { .. } | RouteAction::Point { .. })
             | Action::Cloud(_)
             | Action::Database(_) => {}
@@ -265,7 +275,9 @@ impl Facts {
             Fact::RouteWas { route } => self.route_was = Some(route),
             Fact::Sustained(sustained) => self.sustained = Some(sustained),
             Fact::GroupsWere { groups } => self.groups_were = Some(groups),
-            Fact::FenceActive { at } => self.fence_active = Some(at),
+            Fact::FenceActive { at, last_restart } => {
+                self.fence_active = Some((at, last_restart));
+            }
             Fact::Fenced(proof) => self.fenced = Some(proof),
             Fact::Marked { token, lsn } => self.marked = Some((token, lsn)),
             Fact::Proven(proof) => self.proven = Some(proof),

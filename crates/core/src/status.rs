@@ -213,7 +213,11 @@ fn advance(
             after.run = Run::Running;
         }
         Record::Intended { commitment, course, .. } => {
-            may_act(status, *course).map_err(|why| illegal(&why))?;
+            // A gate keeps the move from going on, not its own step from keeping order (a fence
+            // that drifted is closed again while a person thinks).
+            if !matches!(status.run, Run::AwaitingApproval { .. }) || *course != status.course {
+                may_act(status, *course).map_err(|why| illegal(&why))?;
+            }
             if *commitment == Commitment::Committed {
                 after.commitment = Commitment::Committed;
             }
@@ -223,7 +227,11 @@ fn advance(
             may_act(status, status.course).map_err(|why| illegal(&why))?;
             let since = match &status.run {
                 Run::Waiting { since, .. } => *since,
-                _ => at,
+                Run::Running
+                | Run::AwaitingApproval { .. }
+                | Run::NeedsHuman { .. }
+                | Run::Paused { .. }
+                | Run::Finished { .. } => at,
             };
             after.run = Run::Waiting { why: why.clone(), since, deadline: *deadline };
         }
@@ -235,7 +243,7 @@ fn advance(
         Record::Stopped { problem } => after.run = Run::NeedsHuman { problem: problem.clone() },
         Record::Finished { outcome } => after.run = Run::Finished { outcome: *outcome },
         Record::Requested { request } => {
-            after = requested(status, request).map_err(|w| illegal(&w))?
+            after = requested(status, request).map_err(|w| illegal(&w))?;
         }
     }
     Ok(after)
@@ -276,7 +284,11 @@ fn requested(status: &Status, request: &Request) -> Result<Status, String> {
             Run::AwaitingApproval { gate: open } => {
                 return Err(format!("gate {open} is open, not {gate}"));
             }
-            _ => return Err(format!("gate {gate} is not open")),
+            Run::Running
+            | Run::Waiting { .. }
+            | Run::NeedsHuman { .. }
+            | Run::Paused { .. }
+            | Run::Finished { .. } => return Err(format!("gate {gate} is not open")),
         },
         Request::Pause { by, why } => match &status.run {
             Run::Running | Run::Waiting { .. } => {
