@@ -159,23 +159,26 @@ pub fn next(
 ) -> Result<Status, IllegalTransition> {
     let illegal = |why: &str| IllegalTransition { record: record.name(), why: why.to_owned() };
     let Some(status) = current else {
-        return match record {
-            Record::Started { road, .. } => Ok(started(*road, 1)),
-            _ => Err(illegal("the move has not started")),
+        let Record::Started { road, .. } = record else {
+            return Err(illegal("the move has not started"));
         };
+        return Ok(started(*road, 1));
     };
     if let Record::Started { road, .. } = record {
         return match &status.run {
             Run::Finished { outcome: Outcome::Undone } => Ok(started(*road, status.attempt + 1)),
             Run::Finished { outcome: Outcome::Moved } => Err(illegal("the move is finished")),
-            _ => Err(illegal("the move is under way")),
+            Run::Running
+            | Run::Waiting { .. }
+            | Run::AwaitingApproval { .. }
+            | Run::NeedsHuman { .. }
+            | Run::Paused { .. } => Err(illegal("the move is under way")),
         };
     }
     if status.is_finished() {
-        return match record {
-            Record::Led { .. } => Ok(status.clone()),
-            _ => Err(illegal("the move is finished")),
-        };
+        // Taking the lead of a finished move is harmless, and nothing else happens to it.
+        let led = matches!(record, Record::Led { .. });
+        return if led { Ok(status.clone()) } else { Err(illegal("the move is finished")) };
     }
     advance(status, at, step, record)
 }

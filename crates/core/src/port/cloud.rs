@@ -73,6 +73,7 @@ pub struct AttachedParameterGroup {
 }
 
 /// A DB instance.
+#[expect(clippy::struct_excessive_bools, reason = "the flags are AWS's, one field each")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// DBInstanceIdentifier.

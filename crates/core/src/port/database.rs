@@ -18,6 +18,7 @@ use crate::lsn::Lsn;
 use crate::quantity::ByteCount;
 
 /// A server's own account of itself.
+#[expect(clippy::struct_excessive_bools, reason = "recovery and writability are PostgreSQL's own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerView {
     /// `server_version_num`, such as 150018.
