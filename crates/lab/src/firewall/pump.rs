@@ -139,7 +139,7 @@ mod tests {
         joined.await.unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_shut_gate_keeps_the_bytes_and_loses_none() {
         let gate = Gate::new();
         let (mut client, client_end) = duplex(64);
@@ -149,7 +149,7 @@ mod tests {
         gate.shut_for(BTreeSet::from([Actor::Managed, other]));
         client.write_all(b"wal").await.unwrap();
         let mut heard = [0; 3];
-        let early = tokio::time::timeout(Duration::from_secs(9), server.read(&mut heard)).await;
+        let early = tokio::time::timeout(Duration::from_millis(50), server.read(&mut heard)).await;
         assert!(early.is_err(), "bytes went through a shut gate");
         gate.shut_for(BTreeSet::from([other]));
         server.read_exact(&mut heard).await.unwrap();
