@@ -2,5 +2,7 @@
 
 pub mod firewall;
 pub mod process;
+pub mod seed;
 pub mod server;
 pub mod tools;
+pub mod workload;
