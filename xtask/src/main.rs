@@ -1,1 +1,71 @@
-fn main() {}
+//! The workspace's own tool: `cargo xtask VERB`. It installs what tests need, checks the rules of
+//! the house, and runs the tests; it is not part of the product and nothing depends on it.
+//!
+//! It keeps no state but the `.tools/` folder, so killing it half-way costs only a second run.
+//! The verbs `demo`, `bench` and `e2e` get a module each when their programs exist: such a module
+//! calls [`product::build`] for the `landfall` binary and hands over with [`program::hand_over`].
+
+mod check;
+mod docs;
+mod metadata;
+mod out;
+mod product;
+mod program;
+mod setup;
+mod sim;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Landfall's workspace tool.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what the demo and the tests need into .tools/ (quick when it is there)
+    Setup(setup::Options),
+    /// Format, lints, house rules, generated pages and documentation: what a push must pass
+    Check,
+    /// The house rules alone
+    Tidy,
+    /// Run the tests
+    Test(suite::Options),
+    /// Write the generated pages again
+    Docs(docs::Options),
+    /// Run the simulator: everything after the verb goes to it, such as `--seeds 5000`
+    Sim(sim::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::problem(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match verb {
+        Verb::Setup(options) => setup::run(&workspace, &options).map(drop),
+        Verb::Check => check::run(&workspace),
+        Verb::Tidy => tidy::run(&workspace),
+        Verb::Test(options) => suite::run(&workspace, &options),
+        Verb::Docs(options) => docs::run(&workspace, &options),
+        Verb::Sim(options) => sim::run(&workspace, &options),
+    }
+}

