@@ -1,0 +1,7 @@
+//! Conformance suites: what every implementation of a port, and of the store, must do.
+//!
+//! One suite serves the fake and the real thing, so that the simulator cannot drift away from the
+//! world. A suite knows the trait and a small fixture; waits and runtimes belong to the fixture.
+//! It asserts by panicking: it is called from tests only.
+
+pub mod store;
