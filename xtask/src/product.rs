@@ -14,14 +14,26 @@ pub(crate) const BINARY: &str = "LANDFALL_BIN";
 
 #[derive(Deserialize)]
 struct Message {
+    target: Target,
+    profile: Profile,
     executable: Option<PathBuf>,
 }
 
-/// Builds the binary with the features a workspace build gives it, so that the test build which
-/// follows compiles no dependency twice, and returns its path.
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Builds the binary together with every test and returns its path. Built by itself, it would get
+/// other features for some dependencies, and the test build would compile those a second time.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let mut command = program::cargo(workspace);
-    command.args(["build", "--quiet", "--workspace", "--bin", "landfall"]);
+    command.args(["build", "--locked", "--workspace", "--tests", "--bin", "landfall"]);
     command.arg("--message-format=json-render-diagnostics");
     command.stderr(std::process::Stdio::inherit());
     let messages = program::capture(&mut command).context("build the landfall binary")?;
@@ -35,6 +47,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.target.name == "landfall" && !message.profile.test)
         .find_map(|message| message.executable)
 }
 
@@ -44,12 +57,20 @@ mod tests {
 
     #[test]
     fn path_is_read_from_the_artifact_message() {
-        let messages = concat!(
-            "{\"reason\":\"compiler-artifact\",\"executable\":null}\n",
-            "{\"reason\":\"compiler-artifact\",\"executable\":\"/t/debug/landfall\"}\n",
-            "{\"reason\":\"build-finished\",\"success\":true}\n",
-        );
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/debug/landfall")));
-        assert_eq!(executable("{\"reason\":\"build-finished\"}"), None);
+        let artifact = |name: &str, test: bool, executable: &str| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"{name}\"}},\
+                 \"profile\":{{\"test\":{test}}},\"executable\":{executable}}}\n"
+            )
+        };
+        let messages = [
+            artifact("landfall_core", false, "null"),
+            artifact("landfall", true, "\"/t/deps/landfall-1\""),
+            artifact("main", true, "\"/t/deps/main-2\""),
+            artifact("landfall", false, "\"/t/debug/landfall\""),
+            "{\"reason\":\"build-finished\",\"success\":true}\n".to_owned(),
+        ];
+        assert_eq!(executable(&messages.concat()), Some(PathBuf::from("/t/debug/landfall")));
+        assert_eq!(executable(&messages[..3].concat()), None);
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::setup::{self, Installed};
-use crate::suite::tally::Tally;
+use crate::suite::tally::{Runner, Tally};
 use crate::workspace::Workspace;
 use crate::{metadata, out, product, program};
 
@@ -68,7 +68,7 @@ impl Suite<'_> {
         // The sum over all parts decides about "no test ran".
         command.arg("--no-tests=pass");
         command.args(self.options.filter.as_slice());
-        self.stream(command, Output::Stderr)
+        self.stream(command, Runner::Nextest)
     }
 
     fn under_cargo(&mut self) -> Result<()> {
@@ -76,7 +76,7 @@ impl Suite<'_> {
         for arguments in self.parts() {
             let mut command = self.cargo(&["test", "--locked", "--no-fail-fast"])?;
             command.args(arguments).args(self.options.filter.as_slice());
-            let part = self.stream(command, Output::Stdout);
+            let part = self.stream(command, Runner::Cargo);
             result = result.and(part);
         }
         result
@@ -91,7 +91,7 @@ impl Suite<'_> {
         let mut command = self.cargo(&["test", "--locked", "--doc"])?;
         command.args(packages.iter().flat_map(|name| ["-p", name]));
         command.args(self.options.filter.as_slice());
-        self.stream(command, Output::Stdout)
+        self.stream(command, Runner::Cargo)
     }
 
     fn documented_packages(&self) -> Result<Vec<String>> {
@@ -126,38 +126,33 @@ impl Suite<'_> {
         Ok(command)
     }
 
-    /// Runs a command, passes its lines on as they come, and counts what they report.
-    fn stream(&mut self, mut command: Command, output: Output) -> Result<()> {
-        match output {
-            Output::Stdout => command.stdout(Stdio::piped()),
-            Output::Stderr => command.stderr(Stdio::piped()),
+    /// Runs a command, passes its lines on as they come, and counts what they report. Cargo's
+    /// closing lines are on stdout, nextest's on stderr.
+    fn stream(&mut self, mut command: Command, runner: Runner) -> Result<()> {
+        match runner {
+            Runner::Cargo => command.stdout(Stdio::piped()),
+            Runner::Nextest => command.stderr(Stdio::piped()),
         };
         let mut child = command.spawn().context("start cargo")?;
         if let Some(stdout) = child.stdout.take() {
-            self.pass_on(BufReader::new(stdout))?;
+            self.pass_on(runner, BufReader::new(stdout))?;
         }
         if let Some(stderr) = child.stderr.take() {
-            self.pass_on(BufReader::new(stderr))?;
+            self.pass_on(runner, BufReader::new(stderr))?;
         }
         let status = child.wait().context("wait for the tests")?;
         if status.success() { Ok(()) } else { bail!("tests failed ({status})") }
     }
 
-    fn pass_on(&mut self, lines: impl BufRead) -> Result<()> {
+    fn pass_on(&mut self, runner: Runner, lines: impl BufRead) -> Result<()> {
         for line in lines.split(b'\n') {
             let line = line.context("read what the tests print")?;
             let line = String::from_utf8_lossy(&line);
             out::line(&line);
-            self.tally.count(&line);
+            self.tally.count(runner, &line);
         }
         Ok(())
     }
-}
-
-/// Which stream of the runner carries its summary.
-enum Output {
-    Stdout,
-    Stderr,
 }
 
 #[cfg(test)]

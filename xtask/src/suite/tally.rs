@@ -12,6 +12,13 @@ pub(super) struct Tally {
     skipped: u64,
 }
 
+/// Whose closing line to read.
+#[derive(Clone, Copy)]
+pub(super) enum Runner {
+    Cargo,
+    Nextest,
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
@@ -19,18 +26,21 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// Adds a line when it is a closing line, and ignores it otherwise.
-    pub(super) fn count(&mut self, line: &str) {
+    /// Adds a line when it is its runner's closing line. What a failed test printed is shown
+    /// indented, and may hold closing lines of the other runner.
+    pub(super) fn count(&mut self, runner: Runner, line: &str) {
         let line = without_colour(line);
-        let line = line.trim();
-        let nextest = line.starts_with("Summary [");
-        if !nextest && !line.starts_with("test result: ") {
-            return;
+        let closes = match runner {
+            Runner::Cargo => line.starts_with("test result: "),
+            Runner::Nextest => line.trim_start().starts_with("Summary ["),
+        };
+        if closes {
+            let line = line.trim();
+            self.passed += before(line, "passed");
+            self.failed +=
+                before(line, "failed") + before(line, "timed out") + before(line, "exec failed");
+            self.skipped += before(line, "skipped") + before(line, "ignored");
         }
-        self.passed += before(line, "passed");
-        self.failed +=
-            before(line, "failed") + before(line, "timed out") + before(line, "exec failed");
-        self.skipped += before(line, "skipped") + before(line, "ignored");
     }
 
     /// How many tests were executed.
@@ -89,34 +99,42 @@ fn holds_a_test(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(lines: &[&str]) -> String {
+    fn of(runner: Runner, lines: &[&str]) -> String {
         let mut tally = Tally::default();
-        lines.iter().for_each(|line| tally.count(line));
+        lines.iter().for_each(|line| tally.count(runner, line));
         tally.to_string()
     }
 
+    const CARGO: &str =
+        "test result: ok. 7 passed; 0 failed; 2 ignored; 0 measured; 3 filtered out";
+    const NEXTEST: &str =
+        "     Summary [   1.234s] 12 tests run: 10 passed (1 slow), 2 failed, 4 skipped";
+
     #[test]
-    fn closing_lines_of_both_runners_add_up() {
-        let cargo = "test result: ok. 7 passed; 0 failed; 2 ignored; 0 measured; 3 filtered out";
-        let nextest =
-            "     Summary [   1.234s] 12 tests run: 10 passed (1 slow), 2 failed, 4 skipped";
-        assert_eq!(of(&[cargo]), "7 passed, 0 failed, 2 skipped");
-        assert_eq!(of(&[cargo, "test x ... ok"]), "7 passed, 0 failed, 2 skipped");
-        assert_eq!(of(&[nextest]), "10 passed, 2 failed, 4 skipped");
-        assert_eq!(of(&[cargo, nextest]), "17 passed, 2 failed, 6 skipped");
+    fn closing_lines_of_both_runners_are_read() {
+        assert_eq!(of(Runner::Cargo, &[CARGO, "test x ... ok"]), "7 passed, 0 failed, 2 skipped");
+        assert_eq!(of(Runner::Cargo, &[CARGO, CARGO]), "14 passed, 0 failed, 4 skipped");
+        assert_eq!(of(Runner::Nextest, &[NEXTEST]), "10 passed, 2 failed, 4 skipped");
+    }
+
+    #[test]
+    fn closing_lines_inside_a_tests_output_do_not_count() {
+        let shown = format!("    {CARGO}");
+        assert_eq!(of(Runner::Nextest, &[&shown, NEXTEST]), "10 passed, 2 failed, 4 skipped");
+        assert_eq!(of(Runner::Cargo, &[&shown, NEXTEST]), "0 passed, 0 failed, 0 skipped");
     }
 
     #[test]
     fn colours_do_not_hide_the_figures() {
         let line = "\u{1b}[32m     Summary\u{1b}[0m [ 0.1s] \u{1b}[1m3\u{1b}[0m tests run: \
                     \u{1b}[1m3\u{1b}[0m \u{1b}[32mpassed\u{1b}[0m, \u{1b}[1m0\u{1b}[0m skipped";
-        assert_eq!(of(&[line]), "3 passed, 0 failed, 0 skipped");
+        assert_eq!(of(Runner::Nextest, &[line]), "3 passed, 0 failed, 0 skipped");
     }
 
     #[test]
     fn timed_out_counts_as_failed() {
         let line = "     Summary [ 120.0s] 3 tests run: 1 passed, 1 failed, 1 timed out, 0 skipped";
-        assert_eq!(of(&[line]), "1 passed, 2 failed, 0 skipped");
+        assert_eq!(of(Runner::Nextest, &[line]), "1 passed, 2 failed, 0 skipped");
     }
 
     #[test]
