@@ -429,6 +429,22 @@ mod tests {
         assert_eq!(stopped, Stopped::Killed);
     }
 
+    #[test]
+    fn the_end_of_the_thread_that_asked_is_not_our_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let asked = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(shell("exec tail -f /dev/null", &log).start()).unwrap()
+        });
+        let running = asked.join().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let early = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(200), running.wait()).await
+        });
+        assert!(early.is_err(), "it died with the thread: {early:?}");
+    }
+
     #[tokio::test]
     async fn a_failure_carries_the_end_of_the_log() {
         let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,11 @@ pub enum Error {
     #[error("find {program} in {looked}; run `cargo xtask setup`")]
     Missing { program: &'static str, looked: String },
     #[error("ask {program} for its version; run `cargo xtask setup`", program = .program.display())]
-    Unusable { program: PathBuf, #[source] cause: std::io::Error },
+    Unusable {
+        program: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
     #[error("use PostgreSQL {version} ({program}), the lab needs {OLDEST_MAJOR} or newer; run `cargo xtask setup`", program = .program.display())]
     TooOld { program: PathBuf, version: String },
 }
@@ -182,7 +186,8 @@ pub fn aws() -> Result<PathBuf, Error> {
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn parse_version(text: &str) -> Option<String> {

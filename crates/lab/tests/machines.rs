@@ -2,14 +2,19 @@
 //!
 //! Every wait is a poll with a bound that says what it waited for. Nothing is mocked.
 
+#[cfg(test)]
 mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use landfall_lab::firewall::{Actor, Count, Egress, Firewall, connect_as};
-use landfall_lab::server::{Origin, Server, StopMode};
-use machine::{Bench, eventually, login};
+use landfall_lab::gateway::{Gateway, GatewayConfig};
+use landfall_lab::sampler::{Sample, sample};
+use landfall_lab::server::{Origin, RunFolder, Server, StopMode};
+use landfall_lab::tools;
+use machine::{Bench, eventually, login, open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -227,8 +232,152 @@ async fn a_standby_through_the_egress_promotes_with_every_acknowledged_row() {
     target.run_script("shop", "insert into t values (-1)").await.unwrap();
 }
 
-async fn open(server: &Server, allowed: impl IntoIterator<Item = Actor>) -> Firewall {
-    let firewall = Firewall::open(server.socket()).await.unwrap();
-    firewall.set_allowed(allowed.into_iter().collect());
-    firewall
+#[tokio::test]
+async fn a_followed_idle_server_shows_the_saw_tooth() {
+    const MIB: u64 = 1024 * 1024;
+    let bench = Bench::new();
+    let mut config = bench.config("source");
+    config.settings.insert("archive_timeout".to_owned(), "1s".to_owned());
+    config.heartbeat = Duration::from_millis(100);
+    let source = Server::initialise(config).await.unwrap();
+    let none = sample(&source).await.unwrap().oldest_replication_slot_lag_bytes;
+    assert_eq!(none, None, "no slot, no lag");
+    let firewall = open(&source, []).await;
+    let user = bench.user();
+    let egress =
+        Egress::open(bench.short("way"), Actor::Managed, firewall.port(), user.as_ref()).unwrap();
+    let origin = Origin { source: &source, egress: &egress, slot: "rds_us_east_1_db_saw" };
+    let target = Server::clone_as_standby(bench.config("target"), origin).await.unwrap();
+    let (mut low, mut high) = (u64::MAX, 0);
+    eventually("both ends of the saw-tooth", async || {
+        let seen = sample(&source).await.unwrap().oldest_replication_slot_lag_bytes;
+        let seen = seen.expect("the slot is there");
+        (low, high) = (low.min(seen), high.max(seen));
+        low == 0 && high > 16 * MIB
+    })
+    .await;
+    println!("saw-tooth: {low}..{high}");
+    let follower = sample(&target).await.unwrap();
+    assert!(follower.in_recovery && follower.replica_lag_seconds.is_some(), "{follower:?}");
+
+    egress.stall();
+    eventually("a stalled replica to hold more than a segment", async || {
+        let seen = sample(&source).await.unwrap().oldest_replication_slot_lag_bytes;
+        seen.is_some_and(|lag| lag > 64 * MIB)
+    })
+    .await;
+    egress.flow();
+    source
+        .run_script("rdsadmin", "select pg_create_physical_replication_slot('stale', true)")
+        .await
+        .unwrap();
+    eventually("the worst of all slots to count", async || {
+        let seen = sample(&source).await.unwrap();
+        assert_eq!(seen.oldest_logical_replication_slot_lag_bytes, None);
+        seen.oldest_replication_slot_lag_bytes > Some(128 * MIB)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readings_follow_the_server_and_a_server_that_is_down_has_none() {
+    let bench = Bench::new();
+    let server = Server::initialise(bench.config("a")).await.unwrap();
+    let firewall = open(&server, [Actor::Application]).await;
+    let before = sample(&server).await.unwrap();
+    assert_eq!((before.database_connections, before.in_recovery), (0, false));
+    let session = login(Actor::Application, &firewall, "owner").await.unwrap();
+    let work = "create table t as select g, repeat('x', 500) as c from generate_series(1, 40000) g; \
+                select count(*) from t a join t b using (g)";
+    session.batch_execute(work).await.unwrap();
+    session.batch_execute("checkpoint; begin; select 1; rollback").await.unwrap();
+    let grown = |then: &Sample, now: &Sample| {
+        let (a, b) = (then.counters, now.counters);
+        b.commits > a.commits
+            && b.rollbacks > a.rollbacks
+            && b.wal_generated_bytes > a.wal_generated_bytes + 10_000_000
+            && b.write_operations > a.write_operations
+            && b.cpu_seconds > a.cpu_seconds
+    };
+    let mut after = before.clone();
+    eventually("the counters to follow the work", async || {
+        after = sample(&server).await.unwrap();
+        grown(&before, &after)
+    })
+    .await;
+    assert!(after.wal_position > before.wal_position && after.data_bytes > before.data_bytes);
+    assert_eq!((after.database_connections, after.replica_lag_seconds), (1, None));
+    assert!(after.free_storage_bytes > 0 && after.transaction_logs_disk_usage_bytes > 0);
+    assert!(after.seconds_since_checkpoint < 60.0, "{after:?}");
+    let began = Instant::now();
+    for _ in 0..20 {
+        sample(&server).await.unwrap();
+    }
+    println!("a sample takes {:?}", began.elapsed() / 20);
+    server.stop(StopMode::Fast).await.unwrap();
+    assert_eq!(sample(&server).await, None);
+    server.start().await.unwrap();
+    assert!(sample(&server).await.is_some());
+}
+
+#[tokio::test]
+async fn the_gateway_is_a_real_envoy_that_the_firewall_knows() {
+    let bench = Bench::new();
+    let server = Server::initialise(bench.config("a")).await.unwrap();
+    let firewall = open(&server, [Actor::Gateway]).await;
+    let (listener, admin) = (machine::free_port(), machine::free_port());
+    let config = GatewayConfig {
+        envoy: tools::envoy().unwrap(),
+        dir: bench.short("envoy"),
+        bootstrap: machine::envoy_bootstrap(admin, listener, firewall.port()),
+        admin: ([127, 0, 0, 1], admin).into(),
+    };
+    let gateway = Gateway::start(config.clone()).await.unwrap();
+    let session = machine::login_at(Actor::Application, listener, "owner").await.unwrap();
+    session.batch_execute("create table through_the_gateway (id int)").await.unwrap();
+    let actors: Vec<Actor> = firewall.counts().into_keys().collect();
+    assert_eq!(actors, [Actor::Gateway], "upstream connections carry the gateway's address");
+    gateway.kill().await;
+    eventually("sessions to die with the gateway", async || session.is_closed()).await;
+    eventually("their tracking to end", async || firewall.tracked().is_empty()).await;
+
+    let gateway = Gateway::start(config.clone()).await.unwrap();
+    assert!(machine::login_at(Actor::Application, listener, "owner").await.is_ok());
+    gateway.stop().await;
+    let broken = GatewayConfig { bootstrap: "admin: {oops: 1}".to_owned(), ..config };
+    let error = Gateway::start(broken).await.unwrap_err().to_string();
+    assert!(error.contains("oops"), "{error}");
+}
+
+/// Runs itself again as a parent that starts everything, and kills that parent.
+#[tokio::test]
+async fn kill_9_of_the_parent_leaves_no_process() {
+    const ROLE: &str = "LANDFALL_TEST_DOOMED_PARENT";
+    if let Some(report) = std::env::var_os(ROLE) {
+        return machine::be_the_doomed_parent(report.as_ref()).await;
+    }
+    let bench = Bench::new();
+    let report = bench.short("pids");
+    let mut parent = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kill_9_of_the_parent_leaves_no_process", "--nocapture"])
+        .env(ROLE, &report)
+        .spawn()
+        .unwrap();
+    let mut pids = Vec::new();
+    eventually("the parent to have started everything", async || {
+        assert!(parent.try_wait().unwrap().is_none(), "the parent ended by itself");
+        pids = machine::read_pids(&report);
+        !pids.is_empty()
+    })
+    .await;
+    // The postmaster, its checkpointer and writers at least, Envoy, the deaf shell.
+    assert!(pids.len() >= 7 && pids.iter().all(|pid| machine::is_alive(*pid)), "{pids:?}");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    eventually("every process to be gone", async || {
+        !pids.iter().any(|pid| machine::is_alive(*pid))
+    })
+    .await;
+    drop(RunFolder::create().unwrap());
+    assert_eq!(bench.run_folders_of(parent.id()), [] as [PathBuf; 0], "left by a killed owner");
 }

@@ -106,7 +106,8 @@ pub(super) fn make_socket_folder(path: &Path, user: Option<&RunAs>) -> Result<()
     if path.join(SOCKET_NAME).as_os_str().len() > SOCKET_PATH_MAX {
         return Err(Error::SocketPathTooLong { path: path.to_owned() });
     }
-    make_private_folder(path, user).map_err(|cause| Error::File { path: path.to_owned(), cause })?;
+    make_private_folder(path, user)
+        .map_err(|cause| Error::File { path: path.to_owned(), cause })?;
     user.map_or(Ok(()), |user| must_be_reachable(path, user))
 }
 

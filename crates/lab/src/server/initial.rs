@@ -3,8 +3,8 @@
 //! The master user is no superuser. It may make databases and roles, and is a member of
 //! `rds_superuser`, which carries the predefined roles that RDS gives. What RDS patches into
 //! PostgreSQL cannot be had: on majors below 16 only a superuser creates subscriptions, so there
-//! the master user cannot. Dying half-way leaves a folder without the lab's password file's
-//! server furnished; the caller makes it anew.
+//! the master user cannot. Dying half-way leaves a folder that is of no use: the caller
+//! removes it and makes the server anew.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,9 @@ const INITDB_BOUND: Duration = Duration::from_secs(120);
 
 /// Roles that exist on every RDS instance and that nobody logs in as.
 const GROUP_ROLES: [&str; 4] = ["rds_superuser", "rds_replication", "rds_password", "rds_iam"];
+
+const HEARTBEAT_TABLE: &str = "revoke connect on database rdsadmin from public; \
+    create table rds_heartbeat2 (id int primary key, value bigint not null)";
 
 /// Every role gives its password; only the managed role replicates physically.
 pub(super) const HOST_BASED_ACCESS: &str = "# Written by the lab.\n\
@@ -47,23 +50,21 @@ pub(super) async fn make(config: ServerConfig) -> Result<Server, Error> {
 pub(super) async fn furnish(server: &Server) -> Result<(), Error> {
     let config = server.config();
     let entry = config.replication_password_file();
-    let text = std::fs::read_to_string(&entry)
-        .map_err(|cause| Error::File { path: entry, cause })?;
+    let text =
+        std::fs::read_to_string(&entry).map_err(|cause| Error::File { path: entry, cause })?;
     let replication = text.trim_end().rsplit(':').next().unwrap_or_default();
-    server.run_script("postgres", &roles(config, replication)).await?;
+    // One session for all: logging in costs more than the statements.
+    let session = server.connect("postgres").await?;
+    let mut statements = vec![roles(config, replication)];
     for database in &config.databases {
         let (name, owner) = (identifier(database), identifier(&config.master_user));
-        server.run_script("postgres", &format!("create database {name} owner {owner}")).await?;
+        statements.push(format!("create database {name} owner {owner}"));
     }
-    // Alone in its script: a database cannot be made in a transaction.
-    server.run_script("postgres", &format!("create database {ADMIN_DATABASE}")).await?;
-    server
-        .run_script(
-            ADMIN_DATABASE,
-            "revoke connect on database rdsadmin from public; \
-             create table rds_heartbeat2 (id int primary key, value bigint not null);",
-        )
-        .await
+    statements.push(format!("create database {ADMIN_DATABASE}"));
+    for sql in statements {
+        session.batch_execute(&sql).await.map_err(|cause| Error::Sql { sql, cause })?;
+    }
+    server.run_script(ADMIN_DATABASE, HEARTBEAT_TABLE).await
 }
 
 fn roles(config: &ServerConfig, replication_password: &str) -> String {
@@ -76,7 +77,9 @@ fn roles(config: &ServerConfig, replication_password: &str) -> String {
     sql.push("grant pg_monitor, pg_signal_backend, pg_read_all_stats to rds_superuser".to_owned());
     sql.push("grant pg_checkpoint to rds_superuser".to_owned());
     if config.tools.major() >= 16 {
-        sql.push("grant pg_create_subscription, pg_use_reserved_connections to rds_superuser".to_owned());
+        sql.push(
+            "grant pg_create_subscription, pg_use_reserved_connections to rds_superuser".to_owned(),
+        );
     }
     sql.push("grant rds_replication, rds_password to rds_superuser with admin option".to_owned());
     let master = identifier(&config.master_user);

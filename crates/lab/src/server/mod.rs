@@ -182,8 +182,7 @@ impl Server {
             .start()
             .await
             .map_err(Error::Program)?;
-        let glance =
-            Glance { pid: process.pid(), since: SystemTime::now(), exit: process.exits() };
+        let glance = Glance { pid: process.pid(), since: SystemTime::now(), exit: process.exits() };
         *self.glance.lock().unwrap_or_else(PoisonError::into_inner) = Some(glance);
         self.wait_until_ready(&process).await?;
         let heartbeat = Heartbeat::start(self.access(), self.config.heartbeat);

@@ -48,7 +48,11 @@ impl Server {
     }
 
     /// Runs one statement in the database `rdsadmin`, on the session that is kept.
-    pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    pub async fn query(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
         let client = self.kept_session().await?;
         let failed = |cause| Error::Sql { sql: sql.to_owned(), cause };
         client.query(sql, params).await.map_err(failed)

@@ -71,8 +71,8 @@ impl Server {
         let source = origin.source;
         write_private(&config.admin_password_file(), &source.admin_password, None)?;
         let entry = source.config.replication_password_file();
-        let text = std::fs::read_to_string(&entry)
-            .map_err(|cause| Error::File { path: entry, cause })?;
+        let text =
+            std::fs::read_to_string(&entry).map_err(|cause| Error::File { path: entry, cause })?;
         write_private(&config.replication_password_file(), &text, user)?;
         source.make_slot(origin.slot).await?;
         base_backup(&config, origin).await?;
@@ -144,8 +144,7 @@ impl Server {
         let what = "the log's positions";
         let row = rows.first().ok_or(Error::Answer { what })?;
         let position = |column: usize| -> Result<Option<Lsn>, Error> {
-            let text: Option<String> =
-                row.try_get(column).map_err(|_| Error::Answer { what })?;
+            let text: Option<String> = row.try_get(column).map_err(|_| Error::Answer { what })?;
             text.map(|text| text.parse().map_err(|_| Error::Answer { what })).transpose()
         };
         Ok(Positions {
