@@ -26,10 +26,8 @@ fn mode(path: &Path) -> u32 {
 }
 
 fn medium(error: &StoreError) -> &str {
-    match error {
-        StoreError::Medium(told) => told,
-        other => panic!("not the medium: {other:?}"),
-    }
+    let StoreError::Medium(told) = error else { panic!("not the medium: {error:?}") };
+    told
 }
 
 async fn entries(store: &SqliteStore) -> usize {
