@@ -1,0 +1,193 @@
+//! What an SDK error means: one table from AWS's codes to [`FailureKind`].
+//!
+//! It keeps AWS's code and words for the person who must act, and nothing that could carry a
+//! credential: where a signature is refused AWS echoes the signed headers, so those words are
+//! dropped. A code the table does not know is `Unknown`, which a person looks at; an answer that
+//! never came or was cut says nothing about the effect, which the next observation tells.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use landfall_core::{Failure, FailureKind};
+
+/// Longer texts are not sentences for a person but dumps.
+const DETAIL_CHARACTERS_MAX: usize = 500;
+
+/// The failure of one request.
+pub(crate) fn failure<E>(what: impl Into<String>, error: &SdkError<E>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let what = what.into();
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    match error {
+        SdkError::ServiceError(refused) => {
+            let code = refused.err().code().unwrap_or("no code");
+            Failure::new(kind(code, status), what, detail(code, refused.err().message()))
+        }
+        SdkError::TimeoutError(_) => Failure::new(
+            FailureKind::TimedOut,
+            what,
+            "no answer in time, counting the SDK's own retries",
+        ),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)
+            if lacks_credentials(error) =>
+        {
+            Failure::new(
+                FailureKind::Denied,
+                what,
+                format!("no usable AWS credentials: {}", words(error)),
+            )
+        }
+        SdkError::DispatchFailure(lost) if lost.is_timeout() => {
+            Failure::new(FailureKind::TimedOut, what, words(error))
+        }
+        SdkError::DispatchFailure(_) => Failure::new(FailureKind::Unavailable, what, words(error)),
+        SdkError::ResponseError(_) => {
+            Failure::new(unreadable(status), what, answered(status, &words(error)))
+        }
+        SdkError::ConstructionFailure(_) => Failure::new(FailureKind::Invalid, what, words(error)),
+        _ => Failure::new(FailureKind::Unknown, what, words(error)),
+    }
+}
+
+/// The whole action was cut off.
+pub(crate) fn timed_out(what: impl Into<String>, bound: Duration) -> Failure {
+    Failure::new(FailureKind::TimedOut, what, format!("not done within {} ms", bound.as_millis()))
+}
+
+/// The table. AWS's codes carry `Fault` or not by their age, so it is taken off first.
+pub(crate) fn kind(code: &str, status: Option<u16>) -> FailureKind {
+    let code = code.strip_suffix("Fault").unwrap_or(code);
+    let code = code.strip_suffix("Exception").unwrap_or(code);
+    match code {
+        "Throttling"
+        | "Throttled"
+        | "RequestThrottled"
+        | "TooManyRequests"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "LimitExceeded"
+        | "PriorRequestNotComplete"
+        | "SlowDown" => FailureKind::Throttled,
+        "InternalFailure"
+        | "InternalError"
+        | "InternalService"
+        | "InternalServiceError"
+        | "ServiceUnavailable"
+        | "Unavailable" => FailureKind::Unavailable,
+        "RequestTimeout" => FailureKind::TimedOut,
+        "AccessDenied"
+        | "AuthFailure"
+        | "ExpiredToken"
+        | "IncompleteSignature"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidSignature"
+        | "KMSKeyNotAccessible"
+        | "MissingAuthenticationToken"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "RequestExpired"
+        | "SignatureDoesNotMatch"
+        | "UnauthorizedOperation"
+        | "UnrecognizedClient" => FailureKind::Denied,
+        "InvalidAction"
+        | "InvalidQueryParameter"
+        | "InvalidRestore"
+        | "InvalidSubnet"
+        | "InvalidVPCNetworkState"
+        | "MalformedQueryString"
+        | "MissingParameter"
+        | "MissingRequiredParameter"
+        | "Validation"
+        | "ValidationError"
+        | "DBSubnetGroupDoesNotCoverEnoughAZs"
+        | "StorageTypeNotSupported" => FailureKind::Invalid,
+        other => by_pattern(other, status),
+    }
+}
+
+fn by_pattern(code: &str, status: Option<u16>) -> FailureKind {
+    if code.starts_with("InvalidDB") && code.ends_with("State") {
+        FailureKind::WrongState
+    } else if code.ends_with("AlreadyExists") {
+        FailureKind::TakenByAnother
+    } else if code.contains("NotFound") {
+        FailureKind::NotFound
+    } else if code.ends_with("QuotaExceeded") {
+        FailureKind::QuotaExceeded
+    } else if code.starts_with("InvalidParameter") || lacks_capacity(code) {
+        FailureKind::Invalid
+    } else {
+        by_status(status)
+    }
+}
+
+/// AWS is out of machines or storage of a kind, and may be for hours: another class is the remedy.
+fn lacks_capacity(code: &str) -> bool {
+    code.starts_with("Insufficient") && code.ends_with("Capacity")
+}
+
+const fn by_status(status: Option<u16>) -> FailureKind {
+    match status {
+        Some(500..) => FailureKind::Unavailable,
+        Some(429) => FailureKind::Throttled,
+        Some(401 | 403) => FailureKind::Denied,
+        _ => FailureKind::Unknown,
+    }
+}
+
+/// An answer that cannot be parsed: cut off half-way, or written by something that is not AWS.
+const fn unreadable(status: Option<u16>) -> FailureKind {
+    match status {
+        Some(200..300) => FailureKind::Unavailable,
+        other => by_status(other),
+    }
+}
+
+fn answered(status: Option<u16>, words: &str) -> String {
+    status.map_or_else(|| words.to_owned(), |status| format!("HTTP {status}: {words}"))
+}
+
+fn detail(code: &str, message: Option<&str>) -> String {
+    if matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature" | "InvalidSignatureException")
+    {
+        return format!("{code}: the request's signature was refused; check the secret key");
+    }
+    match message.and_then(|text| text.lines().next()).filter(|line| !line.is_empty()) {
+        Some(line) => shortened(&format!("{code}: {line}")),
+        None => code.to_owned(),
+    }
+}
+
+/// The error and its causes, each once.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if said.last() != Some(&text) {
+            said.push(text);
+        }
+        next = cause.source();
+    }
+    shortened(&said.join(": "))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(DETAIL_CHARACTERS_MAX).collect()
+}
+
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if cause.is::<CredentialsError>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}

@@ -1,0 +1,224 @@
+//! Data points of CloudWatch, each in the unit its metric is defined in.
+//!
+//! Asked through GetMetricStatistics, because its points name their unit: GetMetricData's do not,
+//! and for the lag of slots AWS's own pages disagree on it. A point in a unit that cannot be
+//! converted fails the call, since a wrong lag would promote too early. CloudWatch rounds the
+//! start down to a period, so points from before it are dropped: one of them might have been
+//! measured before the fence. A point that is not there is not there.
+
+use aws_sdk_cloudwatch::types::{Datapoint, Dimension, StandardUnit, Statistic};
+use jiff::{SignedDuration, Timestamp};
+use landfall_core::port::cloud::{Metric, MetricPoint, MetricQuery, Subject};
+use landfall_core::{Failure, FailureKind};
+
+use crate::time::{from_aws, to_aws};
+use crate::{AwsCloud, fault};
+
+const NAMESPACE: &str = "AWS/RDS";
+/// RDS measures once a minute.
+const PERIOD_SECONDS: i32 = 60;
+/// One call returns at most 1,440 points, which is a day of minutes.
+const SPAN: SignedDuration = SignedDuration::from_hours(24);
+
+impl AwsCloud {
+    pub(crate) async fn read_metric(
+        &self,
+        query: &MetricQuery,
+    ) -> Result<Vec<MetricPoint>, Failure> {
+        let name = query.metric.name();
+        let (dimension, id) = match &query.subject {
+            Subject::Instance(id) => ("DBInstanceIdentifier", id.as_str()),
+            Subject::Cluster(id) => ("DBClusterIdentifier", id.as_str()),
+        };
+        let what = format!("read the metric {name} of {id}");
+        let call = self
+            .metrics
+            .get_metric_statistics()
+            .namespace(NAMESPACE)
+            .metric_name(name)
+            .dimensions(Dimension::builder().name(dimension).value(id).build())
+            .period(PERIOD_SECONDS)
+            .statistics(careful(query.metric));
+        let mut points = Vec::new();
+        for (from, to) in spans(query.from, query.to) {
+            let call = call.clone().start_time(to_aws(from)).end_time(to_aws(to));
+            let answer = call.send().await.map_err(|error| fault::failure(&*what, &error))?;
+            for datum in answer.datapoints() {
+                points.extend(point(&what, query, datum)?);
+            }
+        }
+        points.sort_by_key(|point| point.at);
+        points.dedup_by_key(|point| point.at);
+        Ok(points)
+    }
+}
+
+/// Where a minute holds more than one measurement, the one that promises least.
+const fn careful(metric: Metric) -> Statistic {
+    match metric {
+        Metric::OldestReplicationSlotLag
+        | Metric::RdsToAuroraPostgreSqlReplicaLag
+        | Metric::DatabaseConnections => Statistic::Maximum,
+        Metric::FreeStorageSpace => Statistic::Minimum,
+        Metric::TransactionLogsGeneration => Statistic::Average,
+    }
+}
+
+/// `from .. to` in pieces that one call can answer.
+fn spans(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let mut spans = Vec::new();
+    let mut begin = from;
+    while begin < to {
+        let end = begin.checked_add(SPAN).map_or(to, |end| end.min(to));
+        spans.push((begin, end));
+        begin = end;
+    }
+    spans
+}
+
+fn point(
+    what: &str,
+    query: &MetricQuery,
+    datum: &Datapoint,
+) -> Result<Option<MetricPoint>, Failure> {
+    let Some(at) = datum.timestamp().and_then(from_aws) else { return Ok(None) };
+    let value = datum.maximum().or(datum.minimum()).or(datum.average());
+    let Some(value) = value.filter(|value| value.is_finite()) else { return Ok(None) };
+    if at < query.from || at >= query.to {
+        return Ok(None);
+    }
+    let factor = factor(query.metric, datum.unit()).ok_or_else(|| {
+        let unit = datum.unit().map_or("none", StandardUnit::as_str);
+        Failure::new(
+            FailureKind::Unknown,
+            what,
+            format!("CloudWatch reports it in the unit {unit}, which cannot be converted"),
+        )
+    })?;
+    Ok(Some(MetricPoint { at, value: value * factor }))
+}
+
+/// What a metric is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dimensioned {
+    Bytes,
+    BytesPerSecond,
+    Seconds,
+    Count,
+}
+
+const fn dimensioned(metric: Metric) -> Dimensioned {
+    match metric {
+        Metric::OldestReplicationSlotLag | Metric::FreeStorageSpace => Dimensioned::Bytes,
+        Metric::TransactionLogsGeneration => Dimensioned::BytesPerSecond,
+        Metric::RdsToAuroraPostgreSqlReplicaLag => Dimensioned::Seconds,
+        Metric::DatabaseConnections => Dimensioned::Count,
+    }
+}
+
+const KIB: f64 = 1024.0;
+
+/// By what to multiply. RDS counts megabytes of WAL in units of 2^20: its 64 MB segment is 64 MiB.
+fn factor(metric: Metric, unit: Option<&StandardUnit>) -> Option<f64> {
+    let unit = unit?;
+    let factor = match (dimensioned(metric), unit) {
+        (Dimensioned::Bytes, StandardUnit::Bytes)
+        | (Dimensioned::BytesPerSecond, StandardUnit::BytesSecond)
+        | (Dimensioned::Seconds, StandardUnit::Seconds)
+        | (Dimensioned::Count, StandardUnit::Count | StandardUnit::None) => 1.0,
+        (Dimensioned::Bytes, StandardUnit::Kilobytes)
+        | (Dimensioned::BytesPerSecond, StandardUnit::KilobytesSecond) => KIB,
+        (Dimensioned::Bytes, StandardUnit::Megabytes)
+        | (Dimensioned::BytesPerSecond, StandardUnit::MegabytesSecond) => KIB * KIB,
+        (Dimensioned::Bytes, StandardUnit::Gigabytes)
+        | (Dimensioned::BytesPerSecond, StandardUnit::GigabytesSecond) => KIB * KIB * KIB,
+        (Dimensioned::Bytes, StandardUnit::Terabytes)
+        | (Dimensioned::BytesPerSecond, StandardUnit::TerabytesSecond) => KIB * KIB * KIB * KIB,
+        (Dimensioned::Seconds, StandardUnit::Milliseconds) => 1e-3,
+        (Dimensioned::Seconds, StandardUnit::Microseconds) => 1e-6,
+        _ => return None,
+    };
+    Some(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudwatch::primitives::DateTime;
+
+    use super::*;
+
+    fn query(metric: Metric) -> MetricQuery {
+        MetricQuery {
+            metric,
+            subject: Subject::Instance("orders".into()),
+            from: Timestamp::from_second(1_000).unwrap(),
+            to: Timestamp::from_second(2_000).unwrap(),
+        }
+    }
+
+    fn datum(second: i64, value: f64, unit: StandardUnit) -> Datapoint {
+        let timestamp = DateTime::from_secs(second);
+        Datapoint::builder().timestamp(timestamp).maximum(value).unit(unit).build()
+    }
+
+    #[test]
+    fn a_segment_is_a_segment_in_every_unit() {
+        let lag = query(Metric::OldestReplicationSlotLag);
+        for (value, unit) in [
+            (67_108_864.0, StandardUnit::Bytes),
+            (65_536.0, StandardUnit::Kilobytes),
+            (64.0, StandardUnit::Megabytes),
+            (0.0625, StandardUnit::Gigabytes),
+        ] {
+            let point = point("read", &lag, &datum(1_500, value, unit)).unwrap().unwrap();
+            assert_eq!(point.value, 67_108_864.0);
+        }
+    }
+
+    #[test]
+    fn times_rates_and_counts_convert_too() {
+        let converted = |metric, value, unit| {
+            point("read", &query(metric), &datum(1_500, value, unit)).unwrap().unwrap().value
+        };
+        let lag = Metric::RdsToAuroraPostgreSqlReplicaLag;
+        assert_eq!(converted(lag, 1_500.0, StandardUnit::Milliseconds), 1.5);
+        let rate = Metric::TransactionLogsGeneration;
+        assert_eq!(converted(rate, 2.0, StandardUnit::MegabytesSecond), 2_097_152.0);
+        assert_eq!(converted(Metric::DatabaseConnections, 7.0, StandardUnit::None), 7.0);
+    }
+
+    #[test]
+    fn a_unit_of_another_kind_fails_the_call() {
+        let lag = query(Metric::OldestReplicationSlotLag);
+        for unit in [StandardUnit::Seconds, StandardUnit::Percent, StandardUnit::None] {
+            let failure = point("read the lag", &lag, &datum(1_500, 1.0, unit)).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Unknown);
+        }
+        let bare = Datapoint::builder().timestamp(DateTime::from_secs(1_500)).maximum(1.0).build();
+        assert!(point("read the lag", &lag, &bare).is_err());
+    }
+
+    #[test]
+    fn outside_the_window_and_without_a_value_there_is_no_point() {
+        let lag = query(Metric::OldestReplicationSlotLag);
+        for absent in [
+            datum(999, 1.0, StandardUnit::Bytes),
+            datum(2_000, 1.0, StandardUnit::Bytes),
+            datum(1_500, f64::NAN, StandardUnit::Bytes),
+            Datapoint::builder().timestamp(DateTime::from_secs(1_500)).build(),
+        ] {
+            assert_eq!(point("read", &lag, &absent), Ok(None));
+        }
+        assert!(point("read", &lag, &datum(1_000, 1.0, StandardUnit::Bytes)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_long_window_is_asked_in_days() {
+        let from = Timestamp::from_second(0).unwrap();
+        let hours = |count: i64| Timestamp::from_second(count * 3_600).unwrap();
+        assert_eq!(spans(from, hours(24)), [(from, hours(24))]);
+        let two = [(from, hours(24)), (hours(24), hours(30))];
+        assert_eq!(spans(from, hours(30)), two);
+        assert_eq!(spans(hours(1), from), []);
+    }
+}
