@@ -1,0 +1,130 @@
+//! The port itself: each call with its bound, and each action with its words.
+//!
+//! It adds nothing else. A call that exceeds the bound is given up: what it was doing may still
+//! happen, until the server's own statement timeout, which is the same bound.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use landfall_core::action::DatabaseAction;
+use landfall_core::port::Database;
+use landfall_core::port::database::{
+    ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
+};
+use landfall_core::{DatabaseName, Endpoint, Failure, FailureKind};
+
+use crate::access::AccessOptions;
+use crate::call::Call;
+use crate::connections::Connections;
+use crate::{marker, reads, server, sessions, smoke};
+
+/// SQL access to servers; shared freely, for source and target alike.
+pub struct PostgresDatabase {
+    connections: Connections,
+    call_timeout: Duration,
+}
+
+impl PostgresDatabase {
+    /// Connects to nothing yet; fails when the root certificates cannot be read.
+    pub fn new(options: AccessOptions) -> Result<Self, Failure> {
+        let connections = Connections::new(&options)?;
+        Ok(Self { connections, call_timeout: options.call_timeout })
+    }
+
+    fn call<'a>(&'a self, at: &'a Endpoint, what: &'a str) -> Call<'a> {
+        Call { connections: &self.connections, at, what }
+    }
+
+    async fn bounded<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        tokio::time::timeout(self.call_timeout, work).await.unwrap_or_else(|_| {
+            let detail = format!("no answer within {:?}", self.call_timeout);
+            Err(Failure::new(FailureKind::TimedOut, what, detail))
+        })
+    }
+}
+
+impl fmt::Debug for PostgresDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresDatabase").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Database for PostgresDatabase {
+    async fn server(&self, at: &Endpoint) -> Result<ServerView, Failure> {
+        let what = format!("look at the server {at}");
+        self.bounded(&what, server::view(self.call(at, &what))).await
+    }
+
+    async fn databases(&self, at: &Endpoint) -> Result<Vec<DatabaseName>, Failure> {
+        let what = format!("list the databases of {at}");
+        self.bounded(&what, reads::databases(self.call(at, &what))).await
+    }
+
+    async fn sessions(&self, at: &Endpoint) -> Result<Vec<Session>, Failure> {
+        let what = format!("look at the sessions of {at}");
+        self.bounded(&what, sessions::view(self.call(at, &what))).await
+    }
+
+    async fn prepared_transactions(&self, at: &Endpoint) -> Result<Vec<String>, Failure> {
+        let what = format!("list the prepared transactions of {at}");
+        self.bounded(&what, reads::prepared(self.call(at, &what))).await
+    }
+
+    async fn write_counters(&self, at: &Endpoint) -> Result<WriteCounters, Failure> {
+        let what = format!("count the writes on {at}");
+        self.bounded(&what, reads::write_counters(self.call(at, &what))).await
+    }
+
+    async fn slots(&self, at: &Endpoint) -> Result<Vec<SlotView>, Failure> {
+        let what = format!("list the replication slots of {at}");
+        self.bounded(&what, reads::slots(self.call(at, &what))).await
+    }
+
+    async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure> {
+        let what = format!("read the settings of {at}");
+        self.bounded(&what, reads::settings(self.call(at, &what))).await
+    }
+
+    async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure> {
+        let what = format!("list the extensions on {at}");
+        self.bounded(&what, reads::extensions(self.call(at, &what))).await
+    }
+
+    async fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure> {
+        let what = format!("look for the marker on {at}");
+        self.bounded(&what, marker::view(self.call(at, &what), token)).await
+    }
+
+    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
+        let what = format!("run a smoke test on {at}");
+        // The statement's own time ends first, so that a slow test is the test's failure.
+        let bound = self.call_timeout.mul_f64(0.75);
+        self.bounded(&what, smoke::run(self.call(at, &what), sql, bound)).await
+    }
+
+    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {
+        let what = action.to_string();
+        match action {
+            DatabaseAction::CreateMarkerTable { at } => {
+                self.bounded(&what, marker::create(self.call(at, &what))).await
+            }
+            DatabaseAction::DropMarkerTable { at } => {
+                self.bounded(&what, marker::drop(self.call(at, &what))).await
+            }
+            DatabaseAction::WriteMarker { at, token } => {
+                self.bounded(&what, marker::write(self.call(at, &what), token)).await
+            }
+            DatabaseAction::TerminateSessions { at, class } => {
+                self.bounded(&what, sessions::terminate(self.call(at, &what), *class)).await
+            }
+        }
+    }
+}

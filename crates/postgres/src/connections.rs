@@ -1,0 +1,186 @@
+//! Our connections: made on demand, lent to one user at a time, kept for the next one.
+//!
+//! A fence, a reboot or a promotion cuts them at any moment. A kept connection that turns out to be
+//! broken is thrown away; a read is then asked once more on a new one, a write starts only on a
+//! connection that has just answered. A call that is given up half-way drops its connection, and
+//! the server's own statement timeout ends what still runs there.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use landfall_core::{DatabaseName, Endpoint, Failure};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use crate::access::AccessOptions;
+use crate::{fault, tls};
+
+/// What our sessions are called in `pg_stat_activity`.
+pub(crate) const APPLICATION: &str = "landfall";
+
+/// Kept connections of one server; beyond it, and there may be hundreds of databases, a connection
+/// ends after its use, because each one counts against the server's limit.
+const KEPT_PER_SERVER: usize = 16;
+
+const CONNECT_BOUND: Duration = Duration::from_secs(10);
+const LOCK_BOUND: Duration = Duration::from_secs(5);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// A database of a server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) at: Endpoint,
+    pub(crate) database: DatabaseName,
+}
+
+pub(crate) struct Connections {
+    config: Config,
+    first_database: DatabaseName,
+    tls: MakeRustlsConnect,
+    call_timeout: Duration,
+    kept: Mutex<BTreeMap<Endpoint, Vec<Kept>>>,
+}
+
+struct Kept {
+    database: DatabaseName,
+    client: Client,
+}
+
+impl Connections {
+    pub(crate) fn new(options: &AccessOptions) -> Result<Self, Failure> {
+        let (tls, mode) = tls::connector(options.root_certificate.as_deref())?;
+        Ok(Self {
+            config: config(options, mode),
+            first_database: options.first_database.clone(),
+            tls,
+            call_timeout: options.call_timeout,
+            kept: Mutex::default(),
+        })
+    }
+
+    pub(crate) const fn first_database(&self) -> &DatabaseName {
+        &self.first_database
+    }
+
+    /// Asks one read-only question, on a new connection when the kept one is broken.
+    pub(crate) async fn ask(
+        &self,
+        place: &Place,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        if let Some(client) = self.take(place) {
+            match client.query(sql, params).await {
+                Err(error) if fault::is_broken(&error) => {
+                    debug!(endpoint = %place.at, "kept connection is broken");
+                }
+                answer => {
+                    self.keep(place, client);
+                    return answer;
+                }
+            }
+        }
+        let client = self.connect(place).await?;
+        let answer = client.query(sql, params).await;
+        if !answer.as_ref().is_err_and(fault::is_broken) {
+            self.keep(place, client);
+        }
+        answer
+    }
+
+    /// A connection that answers, to write on. It is given back with [`Self::keep`].
+    pub(crate) async fn lend(&self, place: &Place) -> Result<Client, Error> {
+        if let Some(client) = self.take(place)
+            && client.check_connection().await.is_ok()
+        {
+            return Ok(client);
+        }
+        self.connect(place).await
+    }
+
+    /// Takes a connection back for the next user, unless it is broken or there are enough.
+    pub(crate) fn keep(&self, place: &Place, client: Client) {
+        if client.is_closed() {
+            return;
+        }
+        let mut kept = self.kept();
+        let kept = kept.entry(place.at.clone()).or_default();
+        kept.retain(|kept| !kept.client.is_closed());
+        if kept.len() < KEPT_PER_SERVER {
+            kept.push(Kept { database: place.database.clone(), client });
+        }
+    }
+
+    /// A new connection with our bounds and the server's own names in front.
+    async fn connect(&self, place: &Place) -> Result<Client, Error> {
+        let millis = |bound: Duration| bound.as_millis().max(1);
+        let options = format!(
+            "-c statement_timeout={} -c lock_timeout={} -c search_path=pg_catalog",
+            millis(self.call_timeout),
+            millis(LOCK_BOUND.min(self.call_timeout / 2)),
+        );
+        self.connect_with(place, &options).await
+    }
+
+    /// A new connection as an application would have it, for the owner's own statements.
+    pub(crate) async fn connect_as_owner(
+        &self,
+        place: &Place,
+        statement_timeout: Duration,
+    ) -> Result<Client, Error> {
+        let millis = statement_timeout.as_millis().max(1);
+        self.connect_with(place, &format!("-c statement_timeout={millis}")).await
+    }
+
+    async fn connect_with(&self, place: &Place, options: &str) -> Result<Client, Error> {
+        let mut config = self.config.clone();
+        config
+            .host(&place.at.host)
+            .port(place.at.port)
+            .dbname(place.database.as_str())
+            .options(options);
+        let (client, connection) = config.connect(self.tls.clone()).await?;
+        let endpoint = place.at.clone();
+        // It ends with its client; when it ends earlier the client's next call fails.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(endpoint = %endpoint, %error, "connection ended");
+            }
+        });
+        Ok(client)
+    }
+
+    fn take(&self, place: &Place) -> Option<Client> {
+        let mut kept = self.kept();
+        let kept = kept.get_mut(&place.at)?;
+        kept.retain(|kept| !kept.client.is_closed());
+        let position = kept.iter().position(|kept| kept.database == place.database)?;
+        Some(kept.swap_remove(position).client)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<Endpoint, Vec<Kept>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn config(options: &AccessOptions, mode: SslMode) -> Config {
+    let mut config = Config::new();
+    config
+        .user(&options.user)
+        .password(options.password.expose())
+        .application_name(APPLICATION)
+        .ssl_mode(mode)
+        .connect_timeout(CONNECT_BOUND.min(options.call_timeout))
+        .tcp_user_timeout(options.call_timeout)
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_retries(KEEPALIVE_RETRIES);
+    config
+}
