@@ -1,0 +1,212 @@
+//! A move as the API shows it: where it stands, the whole table, and what it waits for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_core::journal::{Commitment, Entry};
+use landfall_core::problem::Writes;
+use landfall_core::{ClusterId, Epoch, Facts, InstanceId, MigrationName, Phase, Seq, Spec, Status};
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/moves`: starts a move, or goes on with it when the spec is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartMove {
+    /// The spec, as TOML.
+    pub spec_toml: String,
+    /// Who starts it.
+    pub by: String,
+}
+
+/// What `POST /v1/moves` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The move.
+    pub name: MigrationName,
+    /// False when it was under way already.
+    pub new: bool,
+    /// The last position of its journal.
+    pub last: Seq,
+}
+
+/// `POST /v1/moves/{name}/{approve|pause|resume|abort|retire}`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Who.
+    pub by: String,
+    /// Why, or the note on an approval.
+    #[serde(default)]
+    pub why: String,
+    /// Which gate, for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+}
+
+/// One line of `GET /v1/moves`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveSummary {
+    /// The move.
+    pub name: MigrationName,
+    /// The source.
+    pub source: InstanceId,
+    /// The target.
+    pub target: ClusterId,
+    /// Where it stands.
+    pub status: Status,
+    /// Who takes writes.
+    pub writes: Writes,
+    /// When its journal last grew.
+    pub updated_at: Timestamp,
+}
+
+/// Where a row of the table stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Not yet.
+    Ahead,
+    /// The current one.
+    Here,
+    /// Done.
+    Done,
+    /// Was done, and was taken back or will stay undone.
+    Undone,
+}
+
+/// One row of the process, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowView {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its step id.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// Where it stands.
+    pub place: Place,
+    /// When it was done.
+    pub completed_at: Option<Timestamp>,
+    /// Whether traffic waits in it.
+    pub in_pause: bool,
+    /// Whether it is the point of no return, or behind it.
+    pub commitment: Commitment,
+}
+
+/// The time for which connections wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseClock {
+    /// When traffic was held.
+    pub since: Timestamp,
+    /// When it flowed again; absent while it waits.
+    pub until: Option<Timestamp>,
+    /// Milliseconds it may last.
+    pub budget_ms: u64,
+}
+
+/// A gate that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateView {
+    /// What `approve` takes.
+    pub name: String,
+    /// What it opens the way to.
+    pub title: String,
+    /// What to look at before, with the figures Landfall has.
+    pub check: Vec<String>,
+}
+
+/// Who leads a move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// The orchestrator.
+    pub holder: String,
+    /// Its generation.
+    pub epoch: Epoch,
+    /// Until when, unless renewed.
+    pub until: Timestamp,
+}
+
+/// Whether this server moves the move on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Driven {
+    /// It only shows it.
+    No,
+    /// A driver of this server walks the table.
+    Here,
+    /// Another orchestrator holds the lease; this one waits for it.
+    Elsewhere {
+        /// Which.
+        holder: String,
+    },
+    /// The driver could not begin, or ended before the move did.
+    Stopped {
+        /// Why, for a person.
+        why: String,
+    },
+}
+
+/// What the driver waits for right now, with its last reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// What is awaited.
+    pub why: String,
+    /// The last reading.
+    pub reading: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it becomes a problem.
+    pub deadline: Option<Timestamp>,
+}
+
+/// `GET /v1/moves/{name}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveView {
+    /// The move.
+    pub name: MigrationName,
+    /// Where it stands.
+    pub status: Status,
+    /// The current step in words.
+    pub title: String,
+    /// Who takes writes.
+    pub writes: Writes,
+    /// What is safe if everything stops here.
+    pub safe: String,
+    /// What it waits for, when it waits for the world.
+    pub waited: Option<Waited>,
+    /// The gate it waits at.
+    pub gate: Option<GateView>,
+    /// The pause, once traffic was held in this attempt.
+    pub pause: Option<PauseClock>,
+    /// Who leads it.
+    pub lease: Option<LeaseView>,
+    /// Whether this server drives it.
+    pub driven: Driven,
+    /// The whole table.
+    pub rows: Vec<RowView>,
+    /// What it remembers.
+    pub facts: Facts,
+    /// What was asked, defaults filled in.
+    pub spec: Spec,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When the current step was entered.
+    pub entered_at: Timestamp,
+    /// When the journal last grew.
+    pub updated_at: Timestamp,
+    /// The server's clock.
+    pub now: Timestamp,
+    /// The journal's last position.
+    pub last: Seq,
+}
+
+/// `GET /v1/moves/{name}/history`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The move.
+    pub name: MigrationName,
+    /// Entries after the asked position.
+    pub entries: Vec<Entry>,
+    /// Step titles by id.
+    pub titles: BTreeMap<String, String>,
+}

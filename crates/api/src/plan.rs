@@ -1,0 +1,107 @@
+//! Looking without touching: the assessment of a source and the dry run of a whole move.
+
+use landfall_core::facts::{ParameterVerdict, SourceFacts, TargetFacts};
+use landfall_core::journal::Commitment;
+use landfall_core::problem::{Problem, Writes};
+use landfall_core::{Code, MigrationName, Phase};
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/plan` and `POST /v1/assess`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpecText {
+    /// The spec, as TOML.
+    pub spec_toml: String,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The move does not start.
+    Blocker,
+    /// A person should know before approving.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its problem code, for blockers.
+    pub code: Option<Code>,
+    /// What it is about.
+    pub object: String,
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// What was found about a source, all at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// The move it is for.
+    pub name: MigrationName,
+    /// The source, when it is there.
+    pub source: Option<SourceFacts>,
+    /// What it would become, when something fits.
+    pub target: Option<TargetFacts>,
+    /// Everything found, blockers first.
+    pub findings: Vec<FindingView>,
+    /// Whether the database itself was looked at.
+    pub looked_inside: bool,
+}
+
+impl Assessment {
+    /// Whether a move would not start.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Blocker)
+    }
+}
+
+/// One row of the dry run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRow {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its step id.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// Every call, in order; each is one change to the world.
+    pub calls: Vec<String>,
+    /// Waits, gates and what is only looked at.
+    pub notes: Vec<String>,
+    /// How it is undone.
+    pub undo: String,
+    /// Who takes writes meanwhile.
+    pub writes: Writes,
+    /// What is safe if everything stops here.
+    pub safe: String,
+    /// Whether traffic waits in it.
+    pub in_pause: bool,
+    /// Whether it is the point of no return, or behind it.
+    pub commitment: Commitment,
+}
+
+/// The dry run: every row with its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// The move.
+    pub name: MigrationName,
+    /// The rows, in order.
+    pub rows: Vec<PlannedRow>,
+    /// Where it would stop.
+    pub problem: Option<Problem>,
+    /// What becomes of each parameter set by hand.
+    pub parameters: Vec<ParameterVerdict>,
+    /// Milliseconds for which connections may wait.
+    pub pause_budget_ms: u64,
+    /// What was found about the source.
+    pub findings: Vec<FindingView>,
+}
