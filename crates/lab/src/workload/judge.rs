@@ -52,6 +52,7 @@ pub(super) struct Holdings {
 
 /// Judges a run by the deciding server (`target`; the source when the move went back) and, where it
 /// can be reached, the other one (`source`), where nothing may exist that `target` does not have.
+/// Give a fenced source a short `connect_timeout`: it may answer with silence.
 pub async fn judge(
     ledger: &Path,
     source: Option<&Endpoint>,
@@ -63,7 +64,7 @@ pub async fn judge(
     let other = match source {
         None => Other::NotAsked,
         Some(source) => match open(source).await {
-            Ok(session) => Other::Read(Holdings::read(&session.client).await?),
+            Ok(session) => Other::look(&session.client).await,
             Err(error) => Other::Unreachable(error.to_string()),
         },
     };
@@ -80,7 +81,7 @@ pub async fn judge_over(
     let deciding = Holdings::read(target).await?;
     let other = match source {
         None => Other::NotAsked,
-        Some(source) => Other::Read(Holdings::read(source).await?),
+        Some(source) => Other::look(source).await,
     };
     Ok(compare(&claims, &deciding, other))
 }
@@ -169,6 +170,16 @@ enum Other {
     NotAsked,
     Read(Holdings),
     Unreachable(String),
+}
+
+impl Other {
+    /// A source that cannot be read is a finding of the verdict, never the end of it.
+    async fn look(client: &Client) -> Self {
+        match Holdings::read(client).await {
+            Ok(holdings) => Self::Read(holdings),
+            Err(error) => Self::Unreachable(error.to_string()),
+        }
+    }
 }
 
 fn compare(claims: &Claims, target: &Holdings, other: Other) -> Verdict {
