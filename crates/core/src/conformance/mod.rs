@@ -4,4 +4,5 @@
 //! world. A suite knows the trait and a small fixture; waits and runtimes belong to the fixture.
 //! It asserts by panicking: it is called from tests only.
 
+pub mod database;
 pub mod store;
