@@ -1,0 +1,87 @@
+//! Which service, action and wire form a request is for, told as AWS's clients encode it.
+
+use hyper::http::request::Parts;
+
+use super::cloudwatch;
+use super::cloudwatch::wire;
+use super::form::Form;
+use super::{rds, sts};
+use crate::cloud::refusal::{Code, Refusal};
+
+/// A request, told apart and not yet performed.
+#[derive(Debug)]
+pub(super) enum Call {
+    Rds { action: String, form: Form },
+    Sts { action: String, form: Form },
+    CloudWatch { operation: String, wire: wire::Form },
+}
+
+impl Call {
+    /// The name of the service.
+    pub(super) const fn service(&self) -> &'static str {
+        match self {
+            Self::Rds { .. } => "rds",
+            Self::Sts { .. } => "sts",
+            Self::CloudWatch { .. } => "monitoring",
+        }
+    }
+
+    /// The name of the action.
+    pub(super) fn action(&self) -> &str {
+        match self {
+            Self::Rds { action, .. } | Self::Sts { action, .. } => action,
+            Self::CloudWatch { operation, .. } => operation,
+        }
+    }
+
+    /// The first identifier that the request names.
+    pub(super) fn subject(&self) -> Option<String> {
+        const NAMES: [&str; 8] = [
+            "DBInstanceIdentifier",
+            "DBClusterIdentifier",
+            "DBParameterGroupName",
+            "DBClusterParameterGroupName",
+            "DBSnapshotIdentifier",
+            "DBClusterSnapshotIdentifier",
+            "ResourceName",
+            "SourceIdentifier",
+        ];
+        match self {
+            Self::Rds { form, .. } | Self::Sts { form, .. } => {
+                NAMES.iter().find_map(|name| form.text(name)).map(str::to_owned)
+            }
+            Self::CloudWatch { .. } => None,
+        }
+    }
+}
+
+/// Tells a request apart.
+pub(super) fn route(head: &Parts, body: &[u8]) -> Result<Call, Refusal> {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let prefix = format!("/service/{}/operation/", cloudwatch::SERVICE);
+    if let Some(operation) = head.uri.path().strip_prefix(&prefix) {
+        return Ok(Call::CloudWatch { operation: operation.to_owned(), wire: wire::Form::Cbor });
+    }
+    if let Some((service, operation)) =
+        header("x-amz-target").and_then(|target| target.split_once('.'))
+    {
+        if service == cloudwatch::SERVICE {
+            let operation = operation.to_owned();
+            return Ok(Call::CloudWatch { operation, wire: wire::Form::Json });
+        }
+        return Err(Refusal::new(Code::InvalidAction, format!("The lab has no {service}.")));
+    }
+    let form = Form::parse(&String::from_utf8_lossy(body));
+    let action = form.required("Action")?.to_owned();
+    match form.text("Version") {
+        Some(rds::VERSION) => Ok(Call::Rds { action, form }),
+        Some(sts::VERSION) => Ok(Call::Sts { action, form }),
+        version => Err(Refusal::new(
+            Code::InvalidAction,
+            format!(
+                "Could not find operation {action} for version {}",
+                version.unwrap_or("NO_VERSION_SPECIFIED")
+            ),
+        )),
+    }
+}
