@@ -3,7 +3,8 @@
 //! `.tools/TOOL` is a relative link into it, so the checkout can be moved.
 //!
 //! Invariant: a stored folder with a stamp is complete, because the stamp is written before the
-//! rename that makes the folder visible. Dying half-way leaves `staging`, removed by the next run.
+//! rename that makes the folder visible. Dying half-way leaves a `staging…` folder, which the next
+//! fetch removes.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -16,6 +17,7 @@ use crate::out;
 use crate::setup::pins::Pin;
 
 const STAMP: &str = "landfall-stamp.txt";
+const STAGING: &str = "staging";
 
 /// The `.tools/` folder.
 pub(super) struct Store {
@@ -25,7 +27,11 @@ pub(super) struct Store {
 impl Store {
     /// Creates the folder when it is missing.
     pub(super) fn open(root: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&root).with_context(|| format!("create {}", root.display()))?;
+        let store = root.join("store");
+        fs::create_dir_all(&store).with_context(|| format!("create {}", store.display()))?;
+        // Whatever the umask: PostgreSQL runs as another user when we are root.
+        set_mode(&root, 0o755)?;
+        set_mode(&store, 0o755)?;
         Ok(Self { root })
     }
 
@@ -49,8 +55,9 @@ impl Store {
         arrange: impl FnOnce(&Path) -> Result<PathBuf>,
     ) -> Result<PathBuf> {
         out::line(&format!("{:<11} {:<9} fetching …", pin.tool, pin.version));
-        let staging = self.root.join("staging");
-        remove(&staging)?;
+        self.remove_abandoned()?;
+        // Its own name, because the pip of a killed setup may still be writing to another.
+        let staging = self.root.join(format!("{STAGING}{}", std::process::id()));
         let unpacked = staging.join("unpacked");
         fs::create_dir_all(&unpacked).with_context(|| format!("create {}", unpacked.display()))?;
         unpack(pin, &staging, &unpacked)?;
@@ -64,7 +71,6 @@ impl Store {
 
     fn publish(&self, pin: &Pin, staging: &Path, main: &Path) -> Result<()> {
         let unpacked = self.unpacked(pin);
-        fs::create_dir_all(self.root.join("store")).context("create the store")?;
         if unpacked.exists() {
             fs::rename(&unpacked, staging.join("replaced")).context("set the replaced aside")?;
         }
@@ -80,6 +86,16 @@ impl Store {
         }
         fs::rename(&link, &place).with_context(|| format!("publish {}", place.display()))?;
         self.remove_other_versions(pin)
+    }
+
+    fn remove_abandoned(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.root).context("list the tools folder")? {
+            let entry = entry.context("list the tools folder")?;
+            if entry.file_name().to_string_lossy().starts_with(STAGING) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn remove_other_versions(&self, pin: &Pin) -> Result<()> {
@@ -130,8 +146,9 @@ fn unpack(pin: &Pin, staging: &Path, unpacked: &Path) -> Result<()> {
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--no-compile"]);
     pip.args(["--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]);
     pip.arg("--target").arg(unpacked).arg("-r").arg(&requirements);
-    // An old pip would stop at the matching option; all of them read this variable.
-    pip.env("PIP_ROOT_USER_ACTION", "ignore").stdin(Stdio::null());
+    // As variables, because an old pip stops at an option it does not know; a person's own
+    // setting `user = true` would contradict `--target`.
+    pip.env("PIP_ROOT_USER_ACTION", "ignore").env("PIP_USER", "0").stdin(Stdio::null());
     let output = pip.output().context("start python3")?;
     if output.status.success() {
         return Ok(());
