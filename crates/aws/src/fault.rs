@@ -23,10 +23,14 @@ where
     let what = what.into();
     let status = error.raw_response().map(|response| response.status().as_u16());
     match error {
-        SdkError::ServiceError(refused) => {
-            let code = refused.err().code().unwrap_or("no code");
-            Failure::new(kind(code, status), what, detail(code, refused.err().message()))
-        }
+        SdkError::ServiceError(refused) => match refused.err().code() {
+            Some(code) => {
+                let said = detail(code, refused.err().message());
+                Failure::new(kind(code, status), what, said)
+            }
+            // The SDK could not read the answer, and calls that a refusal without a code.
+            None => Failure::new(unreadable(status), what, answered(status, &words(error))),
+        },
         SdkError::TimeoutError(_) => Failure::new(
             FailureKind::TimedOut,
             what,
@@ -190,4 +194,157 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
         next = cause.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::error::ErrorMetadata;
+    use aws_sdk_rds::operation::describe_db_instances::DescribeDBInstancesError;
+
+    use super::*;
+
+    /// AWS's codes as its model spells them, with the HTTP status it sends them under.
+    const TABLE: &[(FailureKind, &[(&str, u16)])] = &[
+        (
+            FailureKind::Throttled,
+            &[
+                ("Throttling", 400),
+                ("ThrottlingException", 400),
+                ("RequestLimitExceeded", 503),
+                ("TooManyRequestsException", 429),
+                ("SomethingNew", 429),
+            ],
+        ),
+        (
+            FailureKind::Unavailable,
+            &[
+                ("InternalFailure", 500),
+                ("InternalServiceFault", 500),
+                ("ServiceUnavailable", 503),
+                ("SomethingNew", 502),
+            ],
+        ),
+        (FailureKind::TimedOut, &[("RequestTimeout", 400), ("RequestTimeoutException", 400)]),
+        (
+            FailureKind::WrongState,
+            &[
+                ("InvalidDBInstanceState", 400),
+                ("InvalidDBInstanceStateFault", 400),
+                ("InvalidDBClusterStateFault", 400),
+                ("InvalidDBParameterGroupState", 400),
+                ("InvalidDBSnapshotState", 400),
+            ],
+        ),
+        (
+            FailureKind::NotFound,
+            &[
+                ("DBInstanceNotFound", 404),
+                ("DBClusterNotFoundFault", 404),
+                ("DBParameterGroupNotFound", 404),
+                ("DBSnapshotNotFound", 404),
+                ("DBSubnetGroupNotFoundFault", 404),
+                ("ResourceNotFoundException", 404),
+            ],
+        ),
+        (
+            FailureKind::TakenByAnother,
+            &[
+                ("DBInstanceAlreadyExists", 400),
+                ("DBClusterAlreadyExistsFault", 400),
+                ("DBParameterGroupAlreadyExists", 400),
+                ("DBSnapshotAlreadyExists", 400),
+            ],
+        ),
+        (
+            FailureKind::QuotaExceeded,
+            &[
+                ("InstanceQuotaExceeded", 400),
+                ("DBClusterQuotaExceededFault", 403),
+                ("StorageQuotaExceeded", 400),
+                ("SnapshotQuotaExceeded", 400),
+                ("DBParameterGroupQuotaExceeded", 400),
+            ],
+        ),
+        (
+            FailureKind::Denied,
+            &[
+                ("AccessDenied", 403),
+                ("AccessDeniedException", 400),
+                ("UnrecognizedClientException", 400),
+                ("ExpiredToken", 403),
+                ("ExpiredTokenException", 400),
+                ("InvalidClientTokenId", 403),
+                ("SignatureDoesNotMatch", 403),
+                ("KMSKeyNotAccessibleFault", 400),
+                ("SomethingNew", 403),
+            ],
+        ),
+        (
+            FailureKind::Invalid,
+            &[
+                ("InvalidParameterValue", 400),
+                ("InvalidParameterCombination", 400),
+                ("InvalidParameterValueException", 400),
+                ("MissingParameter", 400),
+                ("ValidationError", 400),
+                ("ValidationException", 400),
+                ("InvalidAction", 400),
+                ("InvalidVPCNetworkStateFault", 400),
+                ("DBSubnetGroupDoesNotCoverEnoughAZs", 400),
+                ("InsufficientDBInstanceCapacity", 400),
+                ("InsufficientStorageClusterCapacity", 400),
+            ],
+        ),
+        (FailureKind::Unknown, &[("SomethingNew", 400), ("InvalidSomethingNew", 404)]),
+    ];
+
+    #[test]
+    fn every_code_has_its_kind() {
+        for (expected, codes) in TABLE {
+            for (code, status) in *codes {
+                assert_eq!(kind(code, Some(*status)), *expected, "{code} with HTTP {status}");
+            }
+        }
+    }
+
+    fn refused(code: &str, message: &str) -> Failure {
+        let meta = ErrorMetadata::builder().code(code).message(message).build();
+        let raw =
+            aws_sdk_rds::config::http::HttpResponse::new(400_u16.try_into().unwrap(), "".into());
+        failure(
+            "read orders",
+            &SdkError::service_error(DescribeDBInstancesError::generic(meta), raw),
+        )
+    }
+
+    #[test]
+    fn the_detail_is_aws_code_and_first_line() {
+        let failure = refused("InvalidParameterValue", "No such class.\nsecond line");
+        assert_eq!(failure.detail, "InvalidParameterValue: No such class.");
+        assert_eq!(failure.what, "read orders");
+        assert_eq!(refused("InvalidParameterValue", "").detail, "InvalidParameterValue");
+    }
+
+    #[test]
+    fn a_refused_signature_is_not_repeated() {
+        for code in ["SignatureDoesNotMatch", "IncompleteSignature"] {
+            let failure = refused(code, "The String-to-Sign should have been x-token:PRIVATE");
+            assert_eq!(failure.kind, FailureKind::Denied);
+            assert!(!failure.detail.contains("PRIVATE"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_between_characters() {
+        let failure = refused("InvalidParameterValue", &"é".repeat(2_000));
+        assert_eq!(failure.detail.chars().count(), DETAIL_CHARACTERS_MAX);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_aws_own_is_no_verdict() {
+        assert_eq!(unreadable(Some(200)), FailureKind::Unavailable);
+        assert_eq!(unreadable(Some(502)), FailureKind::Unavailable);
+        assert_eq!(unreadable(Some(404)), FailureKind::Unknown);
+        assert_eq!(unreadable(None), FailureKind::Unknown);
+    }
 }
