@@ -344,3 +344,21 @@ impl fmt::Display for Action {
         }
     }
 }
+
+impl From<CloudAction> for Action {
+    fn from(action: CloudAction) -> Self {
+        Self::Cloud(action)
+    }
+}
+
+impl From<DatabaseAction> for Action {
+    fn from(action: DatabaseAction) -> Self {
+        Self::Database(action)
+    }
+}
+
+impl From<RouteAction> for Action {
+    fn from(action: RouteAction) -> Self {
+        Self::Route(action)
+    }
+}

@@ -4,5 +4,7 @@
 //! world. A suite knows the trait and a small fixture; waits and runtimes belong to the fixture.
 //! It asserts by panicking: it is called from tests only.
 
+pub mod cloud;
 pub mod database;
+pub mod router;
 pub mod store;

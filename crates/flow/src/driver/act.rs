@@ -1,0 +1,82 @@
+//! Acting: intent first, then the effect, then what came of it.
+
+use landfall_core::failure::{Failure, FailureKind};
+use landfall_core::journal::{Effect, Record};
+use landfall_core::port::Stamp;
+use landfall_core::{Action, Code, Problem};
+use serde_json::Value;
+
+use super::{Drive, Ended, Placed};
+use crate::process::Row;
+
+/// The same order, seen the same way, this often without effect: a person looks.
+const REPEATS: u32 = 3;
+/// The same order this often, however the world looked.
+const INSISTENCE: u32 = 60;
+
+impl Drive<'_> {
+    /// Does the first of the actions; the next look decides about the rest.
+    pub(super) async fn act(
+        &mut self,
+        row: &'static Row,
+        seen: Value,
+        actions: Vec<Action>,
+    ) -> Result<(), Ended> {
+        let Some(action) = actions.into_iter().next() else { return Ok(()) };
+        let repeats = self.view.repeats(&action, &seen);
+        if repeats >= REPEATS || self.view.trail.insisted >= INSISTENCE {
+            return self.stop(row, no_effect(&action)).await;
+        }
+        let before = self.view.last;
+        self.pass(self.patience(repeats)).await?;
+        if self.view.last != before {
+            return Ok(());
+        }
+        let intent = Record::Intended {
+            action: Box::new(action.clone()),
+            seen,
+            course: self.view.status.course,
+            commitment: row.commitment,
+        };
+        if self.place(intent).await? == Placed::Outrun {
+            return Ok(());
+        }
+        // From here on the effect may have happened, whatever becomes of us.
+        self.keep_lease().await?;
+        let done = self.perform(&action).await;
+        let effect = match &done {
+            Ok(()) => Effect::Taken,
+            Err(failure) => Effect::Failed { failure: failure.clone() },
+        };
+        self.record(Record::Acted { effect }).await?;
+        match done {
+            Ok(()) => Ok(()),
+            Err(failure) => self.failed(row, &failure, self.view.trail.failures).await,
+        }
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), Failure> {
+        let ports = self.driver.ports;
+        let stamp = Stamp { migration: self.view.name.clone(), epoch: self.epoch() };
+        match action {
+            Action::Cloud(action) => ports.cloud.act(action, &stamp).await,
+            Action::Route(action) => ports.router.act(action).await,
+            Action::Database(action) => match ports.database {
+                Some(database) => database.act(action).await,
+                None => Err(Failure::new(
+                    FailureKind::Denied,
+                    action.to_string(),
+                    "the spec gives no access",
+                )),
+            },
+        }
+    }
+}
+
+fn no_effect(action: &Action) -> Problem {
+    Problem::new(
+        Code::NoEffect,
+        format!("an order was given {REPEATS} times and nothing changed: {action}"),
+        "Look at that object in the AWS console; `landfall resume` tries again.",
+    )
+}

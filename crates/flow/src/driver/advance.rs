@@ -1,0 +1,207 @@
+//! Advancing: what the driver does next, from the status alone.
+
+use std::time::Duration;
+
+use landfall_core::failure::{Failure, Retry};
+use landfall_core::journal::{Commitment, Record, Request};
+use landfall_core::problem::Writes;
+use landfall_core::quantity::duration_text;
+use landfall_core::spec::OnOverrun;
+use landfall_core::status::{Course, Outcome, Run};
+use landfall_core::{Code, Problem};
+
+use super::{Drive, Ended, Placed};
+use crate::process::{self, Row};
+use crate::step::{Decision, Look, Plan, Wait};
+
+/// Who aborts when the pause budget is spent.
+pub const BUDGET: &str = "the pause budget";
+
+impl Drive<'_> {
+    pub(super) async fn walk(&mut self) -> Result<Outcome, Ended> {
+        loop {
+            if self.driver.gauge.stop() {
+                return Err(Ended::Told);
+            }
+            self.keep_lease().await?;
+            self.refresh().await?;
+            if let Some(abort) = self.overrun() {
+                // If somebody wrote first, the next round looks again whether it still applies.
+                let _: Placed = self.place(Record::Requested { request: abort }).await?;
+                continue;
+            }
+            match self.view.status.run.clone() {
+                Run::Finished { outcome } => return Ok(outcome),
+                Run::Paused { .. } | Run::NeedsHuman { .. } => {
+                    self.pass(self.driver.pace.poll).await?;
+                }
+                Run::Running | Run::Waiting { .. } | Run::AwaitingApproval { .. } => {
+                    self.advance().await?;
+                }
+            }
+        }
+    }
+
+    /// The abort that a spent pause budget asks for, while it may.
+    pub(super) fn overrun(&self) -> Option<Request> {
+        let (status, facts) = (&self.view.status, &self.view.facts);
+        let held = facts.held_since.filter(|_| facts.released_at.is_none())?;
+        let revocable =
+            status.course == Course::Doing && status.commitment == Commitment::Revocable;
+        let finishes = facts.promotion_ordered.is_some()
+            && self.view.spec.cutover.on_overrun == OnOverrun::Finish;
+        let budget = self.view.spec.pause_budget();
+        let spent = self.driver.ports.clock.now().duration_since(held);
+        let over = spent.is_positive() && spent.unsigned_abs() >= budget;
+        (revocable && over && !finishes && !status.is_finished()).then(|| Request::Abort {
+            by: BUDGET.to_owned(),
+            why: format!("{} are over", duration_text::to_text(budget)),
+        })
+    }
+
+    async fn advance(&mut self) -> Result<(), Ended> {
+        let Some(row) = self.row() else { return self.enter_next(None).await };
+        if self.view.trail.done {
+            return self.enter_next(Some(row)).await;
+        }
+        let look = Look {
+            ports: self.driver.ports,
+            spec: &self.view.spec,
+            facts: &self.view.facts,
+            entered_at: self.view.entered_at,
+        };
+        match row.step.decide(&look, self.view.status.course).await {
+            Ok(decision) => {
+                self.blind = 0;
+                self.follow(row, decision).await
+            }
+            Err(failure) => {
+                self.blind += 1;
+                tracing::debug!(step = row.step.id(), error = %failure, "a look failed");
+                self.failed(row, &failure, self.blind).await
+            }
+        }
+    }
+
+    fn row(&self) -> Option<&'static Row> {
+        let at = process::position(self.rows, &self.view.status.step)?;
+        self.rows.get(at)
+    }
+
+    /// The row after a finished one: downwards doing, upwards undoing; past the end the move is over.
+    async fn enter_next(&mut self, done: Option<&Row>) -> Result<(), Ended> {
+        let course = self.view.status.course;
+        let at = done.and_then(|row| process::position(self.rows, row.step.id()));
+        let next = match (course, at) {
+            (Course::Doing, None) => Some(0),
+            (Course::Doing, Some(at)) => Some(at + 1),
+            (Course::Undoing, None | Some(0)) => None,
+            (Course::Undoing, Some(at)) => Some(at - 1),
+        };
+        let record = match next.and_then(|at| self.rows.get(at)) {
+            Some(row) => {
+                let entered = Record::Entered { phase: row.phase, course };
+                let _: Placed = self.place_at(Some(row.step.id().to_owned()), entered).await?;
+                return Ok(());
+            }
+            None if course == Course::Doing => Record::Finished { outcome: Outcome::Moved },
+            None => Record::Finished { outcome: Outcome::Undone },
+        };
+        let _: Placed = self.place(record).await?;
+        Ok(())
+    }
+
+    async fn follow(&mut self, row: &'static Row, decision: Decision) -> Result<(), Ended> {
+        let Decision { seen, plan } = decision;
+        let gated = matches!(self.view.status.run, Run::AwaitingApproval { .. });
+        let record = match plan {
+            // A gate that is open in the journal stays until it is approved there.
+            Plan::Done if gated => return self.pass(self.driver.pace.poll).await,
+            Plan::Done => Record::Completed { seen },
+            Plan::Learn(fact) => Record::Learned { fact: Box::new(fact) },
+            Plan::Do(actions) => return self.act(row, seen, actions).await,
+            Plan::Wait(wait) => return self.wait(row, *wait).await,
+            Plan::Gate(_) if gated => return self.pass(self.driver.pace.poll).await,
+            Plan::Gate(gate) => Record::GateOpened { gate: gate.to_owned() },
+            Plan::Blocked(problem) => return self.stop(row, *problem).await,
+        };
+        let _: Placed = self.place(record).await?;
+        Ok(())
+    }
+
+    async fn wait(&mut self, row: &Row, wait: Wait) -> Result<(), Ended> {
+        let now = self.driver.ports.clock.now();
+        let (since, told) = match &self.view.status.run {
+            Run::Waiting { since, why, .. } => (*since, *why == wait.why),
+            Run::Running
+            | Run::AwaitingApproval { .. }
+            | Run::NeedsHuman { .. }
+            | Run::Paused { .. }
+            | Run::Finished { .. } => (now, false),
+        };
+        if now.duration_since(since).unsigned_abs() >= wait.within {
+            return self.stop(row, wait.late).await;
+        }
+        self.driver.gauge.reading(&self.view.name, &wait.reading);
+        if !told {
+            // A deadline beyond the calendar is no deadline.
+            let deadline = since.checked_add(wait.within).ok();
+            let record = Record::Waiting { why: wait.why, deadline };
+            if self.place(record).await? == Placed::Outrun {
+                return Ok(());
+            }
+        }
+        self.pass(wait.every).await
+    }
+
+    /// Stops with a problem, saying where writes go.
+    pub(super) async fn stop(&mut self, row: &Row, mut problem: Problem) -> Result<(), Ended> {
+        problem.writes = Some(self.writes(row));
+        tracing::error!(
+            migration_id = %self.view.name, step = row.step.id(), code = %problem.code,
+            problem = problem.primary, "the move is stopped"
+        );
+        let _: Placed = self.place(Record::Stopped { problem }).await?;
+        Ok(())
+    }
+
+    fn writes(&self, row: &Row) -> Writes {
+        // Before its intent the release has not happened.
+        let committed = self.view.status.commitment == Commitment::Committed;
+        if row.writes == Writes::Target && !committed { Writes::Nobody } else { row.writes }
+    }
+
+    /// Retries, or stops, as the one table of failures says.
+    pub(super) async fn failed(
+        &mut self,
+        row: &Row,
+        failure: &Failure,
+        in_a_row: u32,
+    ) -> Result<(), Ended> {
+        let (retry, code) = failure.kind.policy();
+        match retry {
+            Retry::After { pause, at_most } if in_a_row <= at_most => self.pass(pause).await,
+            Retry::After { .. } | Retry::AfterFix | Retry::Never => {
+                self.blind = 0;
+                self.stop(row, told(code, failure)).await
+            }
+        }
+    }
+
+    /// How long to leave an order alone before giving it again.
+    pub(super) fn patience(&self, repeats: u32) -> Duration {
+        self.view.spec.limits.look_every * repeats
+    }
+}
+
+/// What a person is told of a failure.
+fn told(code: Code, failure: &Failure) -> Problem {
+    let hint = match code {
+        Code::AccessDenied => "Check credentials and rights, then run `landfall resume`.",
+        Code::NameTaken => "Choose another name in the spec, or remove that object.",
+        Code::QuotaExceeded => "Ask AWS for a higher quota, then run `landfall resume`.",
+        Code::StoreUnwritable => "Make room on the disk, then run `landfall resume`.",
+        _ => "`landfall resume` looks again; before release `landfall abort` goes back.",
+    };
+    Problem::new(code, format!("could not {}", failure.what), hint).detail(failure.detail.clone())
+}

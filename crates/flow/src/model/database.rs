@@ -1,0 +1,181 @@
+//! SQL access to the model's two servers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use landfall_core::Lsn;
+use landfall_core::action::{DatabaseAction, SessionClass};
+use landfall_core::failure::{Failure, FailureKind};
+use landfall_core::ids::{DatabaseName, Endpoint};
+use landfall_core::port::Database;
+use landfall_core::port::database::{
+    ExtensionView, MarkerView, ServerView, Session, SessionKind, SessionState, SettingView,
+    SlotView, WriteCounters,
+};
+
+use super::traffic::{Client, Side};
+use super::{Inner, Server, World};
+
+const SYSTEM: u64 = 7_000_000_000_000_000_001;
+
+fn unreachable(at: &Endpoint) -> Failure {
+    Failure::new(FailureKind::Unavailable, format!("connect to {at}"), "connection refused")
+}
+
+impl Inner {
+    fn reach(&self, at: &Endpoint) -> Result<(Side, &Server), Failure> {
+        let side = self.side_at(at).ok_or_else(|| unreachable(at))?;
+        let server = self.server(side).filter(|server| server.up);
+        server.map(|server| (side, server)).ok_or_else(|| unreachable(at))
+    }
+
+    fn session(&self, client: &Client) -> Session {
+        let open = client.open_until.is_some();
+        Session {
+            pid: client.pid,
+            kind: SessionKind::Client,
+            state: if open { SessionState::InTransaction } else { SessionState::Idle },
+            database: Some(DatabaseName::new("shop")),
+            user: Some("shop".to_owned()),
+            application: "shop".to_owned(),
+            client: Some("10.0.0.7".to_owned()),
+            transaction_age: Duration::ZERO,
+        }
+    }
+
+    fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure> {
+        let (_, server) = self.reach(at)?;
+        let flush_lsn = (!server.in_recovery).then_some(Lsn(server.wal));
+        Ok(match &server.markers {
+            None => MarkerView::NoTable,
+            Some(rows) if rows.iter().any(|(known, _, _)| known == token) => {
+                MarkerView::Visible { flush_lsn }
+            }
+            Some(_) => MarkerView::Absent,
+        })
+    }
+
+    fn sql(&mut self, action: &DatabaseAction) -> Result<(), Failure> {
+        let now = self.now;
+        match action {
+            DatabaseAction::CreateMarkerTable { at } => {
+                let server = self.primary(at, action)?;
+                server.markers.get_or_insert_default();
+            }
+            DatabaseAction::DropMarkerTable { at } => self.primary(at, action)?.markers = None,
+            DatabaseAction::WriteMarker { at, token } => {
+                let server = self.primary(at, action)?;
+                server.wal += 120;
+                let position = server.wal;
+                let rows = server.markers.get_or_insert_default();
+                if !rows.iter().any(|(known, _, _)| known == token) {
+                    rows.push((token.clone(), position, now));
+                }
+            }
+            DatabaseAction::TerminateSessions { at, class } => {
+                let (side, _) = self.reach(at)?;
+                if self.fence_works() {
+                    self.traffic.cut(side, *class == SessionClass::Idle);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn primary(&mut self, at: &Endpoint, action: &DatabaseAction) -> Result<&mut Server, Failure> {
+        let (side, server) = self.reach(at)?;
+        if server.in_recovery {
+            let detail = "the server is in recovery";
+            return Err(Failure::new(FailureKind::WrongState, action.to_string(), detail));
+        }
+        self.server_mut(side).ok_or_else(|| unreachable(at))
+    }
+}
+
+#[async_trait]
+impl Database for World {
+    async fn server(&self, at: &Endpoint) -> Result<ServerView, Failure> {
+        self.call().await;
+        let inner = self.lock();
+        let (_, server) = inner.reach(at)?;
+        let position = Lsn(server.wal);
+        Ok(ServerView {
+            version_num: 150_014,
+            system_identifier: Some(SYSTEM),
+            timeline: Some(1),
+            in_recovery: server.in_recovery,
+            started_at: server.started_at,
+            now: inner.now,
+            flush_lsn: (!server.in_recovery).then_some(position),
+            replay_lsn: server.in_recovery.then_some(position),
+            writable: !server.in_recovery,
+        })
+    }
+
+    async fn databases(&self, at: &Endpoint) -> Result<Vec<DatabaseName>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(vec![DatabaseName::new("postgres"), DatabaseName::new("shop")])
+    }
+
+    async fn sessions(&self, at: &Endpoint) -> Result<Vec<Session>, Failure> {
+        self.call().await;
+        let inner = self.lock();
+        let (side, _) = inner.reach(at)?;
+        if !inner.fence_works() {
+            return Ok(vec![]);
+        }
+        Ok(inner.traffic.on(side).map(|client| inner.session(client)).collect())
+    }
+
+    async fn prepared_transactions(&self, at: &Endpoint) -> Result<Vec<String>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(vec![])
+    }
+
+    async fn write_counters(&self, at: &Endpoint) -> Result<WriteCounters, Failure> {
+        self.call().await;
+        let inner = self.lock();
+        let (_, server) = inner.reach(at)?;
+        let counted = if inner.fence_works() { server.counted } else { 0 };
+        let tables = BTreeMap::from([("public.orders".to_owned(), counted)]);
+        Ok(BTreeMap::from([(DatabaseName::new("shop"), tables)]))
+    }
+
+    async fn slots(&self, at: &Endpoint) -> Result<Vec<SlotView>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(vec![])
+    }
+
+    async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(BTreeMap::new())
+    }
+
+    async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(vec![])
+    }
+
+    async fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure> {
+        self.call().await;
+        self.lock().marker(at, token)
+    }
+
+    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        let fails = sql.contains("fail");
+        Ok(if fails { Err("42P01 relation does not exist".to_owned()) } else { Ok(()) })
+    }
+
+    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {
+        self.call().await;
+        self.lock().sql(action)
+    }
+}

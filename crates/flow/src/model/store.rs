@@ -1,0 +1,147 @@
+//! A store in memory, with the same contract as the real ones, and a crash at any write.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_core::ids::{Epoch, MigrationName, Seq, ServiceName};
+use landfall_core::journal::{Author, Entry, Lease, NewEntry, RECORD_VERSION, Store, StoreError};
+use landfall_core::port::router::Route;
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: BTreeMap<MigrationName, Vec<Entry>>,
+    leases: BTreeMap<MigrationName, Lease>,
+    routes: BTreeMap<ServiceName, Route>,
+}
+
+/// A journal in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no method panics while it holds the store")
+    }
+
+    /// Everything written about a move.
+    pub fn entries(&self, name: &MigrationName) -> Vec<Entry> {
+        self.lock().entries.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl Inner {
+    fn fenced(&self, migration: &MigrationName, epoch: Epoch) -> Result<(), StoreError> {
+        match self.leases.get(migration) {
+            Some(lease) if lease.epoch == epoch => Ok(()),
+            _ => Err(StoreError::EpochLost(epoch)),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn migrations(&self) -> Result<Vec<MigrationName>, StoreError> {
+        Ok(self.lock().entries.keys().cloned().collect())
+    }
+
+    async fn append(&self, entry: NewEntry) -> Result<Seq, StoreError> {
+        let mut inner = self.lock();
+        let led = inner.leases.get(&entry.migration).map_or(Epoch(0), |lease| lease.epoch);
+        let epoch = match entry.author {
+            Author::Leader(epoch) => {
+                inner.fenced(&entry.migration, epoch)?;
+                epoch
+            }
+            Author::Person => led,
+        };
+        let entries = inner.entries.entry(entry.migration.clone()).or_default();
+        let last = entries.last().map_or(Seq(0), |entry| entry.seq);
+        if last != entry.after {
+            return Err(StoreError::Outrun(last));
+        }
+        let seq = last.next();
+        entries.push(Entry {
+            migration: entry.migration,
+            seq,
+            epoch,
+            at: entry.at,
+            step: entry.step,
+            record: entry.record,
+            version: RECORD_VERSION,
+        });
+        Ok(seq)
+    }
+
+    async fn read(&self, migration: &MigrationName, after: Seq) -> Result<Vec<Entry>, StoreError> {
+        let inner = self.lock();
+        let entries = inner.entries.get(migration).map(Vec::as_slice).unwrap_or_default();
+        Ok(entries.iter().filter(|entry| entry.seq > after).cloned().collect())
+    }
+
+    async fn take_lease(
+        &self,
+        migration: &MigrationName,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let mut inner = self.lock();
+        let previous = inner.leases.get(migration);
+        if let Some(lease) = previous.filter(|lease| lease.until > now) {
+            let (holder, until) = (lease.holder.clone(), lease.until);
+            return Err(StoreError::LeaseHeld { holder, until });
+        }
+        let epoch = Epoch(previous.map_or(0, |lease| lease.epoch.0) + 1);
+        let lease = Lease { migration: migration.clone(), epoch, holder: holder.to_owned(), until };
+        inner.leases.insert(migration.clone(), lease.clone());
+        Ok(lease)
+    }
+
+    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
+        let mut inner = self.lock();
+        inner.fenced(&lease.migration, lease.epoch)?;
+        let renewed = Lease { until, ..lease.clone() };
+        inner.leases.insert(lease.migration.clone(), renewed.clone());
+        Ok(renewed)
+    }
+
+    async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        if let Some(held) = inner.leases.get_mut(&lease.migration)
+            && held.epoch == lease.epoch
+        {
+            held.until = Timestamp::UNIX_EPOCH;
+        }
+        Ok(())
+    }
+
+    async fn lease(&self, migration: &MigrationName) -> Result<Option<Lease>, StoreError> {
+        Ok(self.lock().leases.get(migration).cloned())
+    }
+
+    async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError> {
+        Ok(self.lock().routes.get(service).cloned())
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        Ok(self.lock().routes.values().cloned().collect())
+    }
+
+    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let standing = inner.routes.get(&route.service);
+        if standing == Some(route) {
+            return Ok(());
+        }
+        let found = standing.map_or(0, |standing| standing.epoch);
+        if route.epoch != found + 1 {
+            return Err(StoreError::RouteOutrun { service: route.service.clone(), found });
+        }
+        inner.routes.insert(route.service.clone(), route.clone());
+        Ok(())
+    }
+}

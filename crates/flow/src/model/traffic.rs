@@ -1,0 +1,243 @@
+//! The application of the model: sessions that write, and the ledger that judges the move.
+//!
+//! Sessions live on a server until it restarts or ends them; a new one goes where the route leads
+//! and the firewall lets it. Every tick each session that can write does, and remembers that it
+//! was acknowledged. The invariants are looked at on every tick, not at the end.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use landfall_core::port::router;
+
+use super::{Inner, Sabotage, Server};
+
+/// One write of the application, by number.
+pub type Write = u64;
+
+/// A side of the move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Target,
+}
+
+/// One client of the application.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) pid: i32,
+    pub(crate) on: Option<Side>,
+    /// It reaches the source past the gateway.
+    pub(crate) past_gateway: bool,
+    /// In a transaction until then.
+    pub(crate) open_until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    pub(crate) clients: Vec<Client>,
+    pub(crate) bypass: bool,
+    next: Write,
+    acknowledged: Vec<Write>,
+}
+
+/// What the application was told, and what each server has.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Acknowledged writes.
+    pub acknowledged: Vec<Write>,
+    /// On the source.
+    pub source: Vec<Write>,
+    /// On the target, once it is a primary.
+    pub target: Vec<Write>,
+}
+
+impl Ledger {
+    /// Acknowledged writes that a server does not have.
+    pub fn lost(&self, server: &[Write]) -> Vec<Write> {
+        let have: BTreeSet<_> = server.iter().collect();
+        self.acknowledged.iter().filter(|write| !have.contains(write)).copied().collect()
+    }
+}
+
+impl Traffic {
+    pub(crate) fn new(sessions: i32) -> Self {
+        let client =
+            |pid| Client { pid: 1000 + pid, on: None, past_gateway: false, open_until: None };
+        Self {
+            clients: (0..sessions).map(client).collect(),
+            bypass: false,
+            next: 0,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    pub(crate) fn hold_open(&mut self, until: Timestamp) {
+        if let Some(client) = self.clients.first_mut() {
+            client.open_until = Some(until);
+        }
+    }
+
+    /// Ends sessions on a side, all of them or the idle ones.
+    pub(crate) fn cut(&mut self, side: Side, idle_only: bool) {
+        for client in self.clients.iter_mut().filter(|client| client.on == Some(side)) {
+            if !idle_only || client.open_until.is_none() {
+                client.on = None;
+                client.open_until = None;
+            }
+        }
+    }
+
+    pub(crate) fn on(&self, side: Side) -> impl Iterator<Item = &Client> {
+        self.clients.iter().filter(move |client| client.on == Some(side))
+    }
+}
+
+/// Groups that let the application or the gateway in. Quarantine groups let only us in, and on
+/// the target the gateway.
+fn lets_in(groups: &[landfall_core::ids::SecurityGroupId], side: Side, past_gateway: bool) -> bool {
+    groups.iter().any(|group| match group.as_str() {
+        "sg-quarantine-source" => past_gateway,
+        "sg-quarantine-target" => side == Side::Target && !past_gateway,
+        _ => true,
+    })
+}
+
+impl Inner {
+    pub(crate) fn server(&self, side: Side) -> Option<&Server> {
+        match side {
+            Side::Source => Some(&self.source),
+            Side::Target => self.target.as_ref(),
+        }
+    }
+
+    pub(crate) fn server_mut(&mut self, side: Side) -> Option<&mut Server> {
+        match side {
+            Side::Source => Some(&mut self.source),
+            Side::Target => self.target.as_mut(),
+        }
+    }
+
+    /// One tick of the application, and the look at the invariants.
+    pub(crate) fn tick(&mut self) {
+        self.replicate();
+        if self.traffic.bypass {
+            self.traffic.bypass = false;
+            let pid = 2000;
+            self.traffic.clients.push(Client {
+                pid,
+                on: None,
+                past_gateway: true,
+                open_until: None,
+            });
+        }
+        for index in 0..self.traffic.clients.len() {
+            self.connect(index);
+            self.write(index);
+        }
+        // What an idle server writes by itself.
+        self.source.wal += u64::from(self.source.up) * 24;
+        self.look_at_invariants();
+    }
+
+    fn connect(&mut self, index: usize) {
+        let Some(client) = self.traffic.clients.get(index) else { return };
+        if client.on.is_some() {
+            return;
+        }
+        let side = if client.past_gateway { Some(Side::Source) } else { self.route_leads_to() };
+        let past_gateway = client.past_gateway;
+        let open = side.filter(|side| {
+            self.server(*side).is_some_and(|server| {
+                server.up && !server.in_recovery && lets_in(&server.groups, *side, past_gateway)
+            })
+        });
+        if let (Some(side), Some(client)) = (open, self.traffic.clients.get_mut(index)) {
+            client.on = Some(side);
+        }
+    }
+
+    /// Where the gateway sends a new connection; before a service is adopted it stands beside.
+    fn route_leads_to(&self) -> Option<Side> {
+        let Some(route) = self.routes.values().next() else { return Some(Side::Source) };
+        if route.traffic == router::Traffic::Held {
+            return None;
+        }
+        Some(if route.endpoint == self.source_at { Side::Source } else { Side::Target })
+    }
+
+    fn write(&mut self, index: usize) {
+        let now = self.now;
+        let Some(client) = self.traffic.clients.get_mut(index) else { return };
+        let Some(side) = client.on else { return };
+        if client.open_until.is_some_and(|until| until > now) {
+            return;
+        }
+        client.open_until = None;
+        let write = self.traffic.next;
+        let Some(server) = self.server_mut(side) else { return };
+        if !server.up || server.in_recovery {
+            return;
+        }
+        server.wal += 200;
+        server.counted += 1;
+        let position = server.wal;
+        server.writes.push((write, position, now));
+        self.traffic.next += 1;
+        self.traffic.acknowledged.push(write);
+    }
+
+    /// The replica takes over what it has received by now.
+    fn replicate(&mut self) {
+        let until = self.stalled.unwrap_or(self.now);
+        let Some(horizon) = until.checked_sub(self.delays.lag).ok() else { return };
+        let Some(target) = self.target.as_mut().filter(|target| target.in_recovery && target.up)
+        else {
+            return;
+        };
+        let have = target.writes.len();
+        let arrived = self.source.writes.iter().skip(have).take_while(|(_, _, at)| *at <= horizon);
+        target.writes.extend(arrived.cloned());
+        let caught_up = target.writes.len() == self.source.writes.len();
+        target.wal = match target.writes.last() {
+            Some((_, position, _)) if !caught_up => *position,
+            // Everything is there, and what an idle server writes by itself with it.
+            _ if self.stalled.is_none() => self.source.wal,
+            _ => target.wal,
+        };
+        target.markers = self
+            .source
+            .markers
+            .as_ref()
+            .map(|rows| rows.iter().filter(|(_, _, at)| *at <= horizon).cloned().collect());
+    }
+
+    fn look_at_invariants(&mut self) {
+        let writable = |side| {
+            self.server(side).is_some_and(|server| server.up && !server.in_recovery)
+                && self.traffic.on(side).next().is_some()
+        };
+        if writable(Side::Source) && writable(Side::Target) {
+            self.break_once("two writable sides");
+        }
+    }
+
+    pub(crate) fn break_once(&mut self, what: &str) {
+        if !self.broken.iter().any(|known| known.starts_with(what)) {
+            self.broken.push(format!("{what} at {}", self.now));
+        }
+    }
+
+    /// Whether terminations and groups really cut.
+    pub(crate) fn fence_works(&self) -> bool {
+        self.sabotage != Sabotage::Fence
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let ids = |server: &Server| server.writes.iter().map(|(write, _, _)| *write).collect();
+        Ledger {
+            acknowledged: self.traffic.acknowledged.clone(),
+            source: ids(&self.source),
+            target: self.target.as_ref().map(ids).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A step: three functions, none of which can write.
+//!
+//! `observe` reads the world through the ports, `plan` and `undo` are pure. Acting and seeing
+//! that it worked belong to the driver, once, for all steps.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_core::failure::Failure;
+use landfall_core::port::Ports;
+use landfall_core::status::Course;
+use landfall_core::{Action, Code, Fact, Facts, Problem, Spec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What a step may look at.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// The world, read-only by convention of [`Step::observe`].
+    pub ports: Ports<'a>,
+    /// What was asked.
+    pub spec: &'a Spec,
+    /// What is remembered.
+    pub facts: &'a Facts,
+    /// When this step became the current one.
+    pub entered_at: Timestamp,
+}
+
+impl Look<'_> {
+    /// The instant now, by the driver's clock.
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}
+
+/// A wait: for what, how often to look, and when it becomes a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What is awaited; journaled when it changes.
+    pub why: String,
+    /// The last reading, for the progress line; not journaled.
+    pub reading: String,
+    /// Look again after this.
+    pub every: Duration,
+    /// Too long after this.
+    pub within: Duration,
+    /// What a person is told then.
+    pub late: Problem,
+}
+
+/// What a step decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Seen to be done.
+    Done,
+    /// Remember this, then look again.
+    Learn(Fact),
+    /// Do the first, then look again. The rest tells the dry run what is meant to follow.
+    Do(Vec<Action>),
+    /// The world needs time.
+    Wait(Box<Wait>),
+    /// A person decides at the gate of this name.
+    Gate(&'static str),
+    /// It cannot go on like this.
+    Blocked(Box<Problem>),
+}
+
+impl Plan {
+    /// One action.
+    pub fn act(action: impl Into<Action>) -> Self {
+        Self::Do(vec![action.into()])
+    }
+
+    /// A stop.
+    pub fn blocked(problem: Problem) -> Self {
+        Self::Blocked(Box::new(problem))
+    }
+
+    /// A wait on AWS with the spec's rhythm and patience.
+    pub fn wait(spec: &Spec, why: impl Into<String>, reading: impl Into<String>) -> Self {
+        let why = why.into();
+        let late = Problem::new(
+            Code::WaitTooLong,
+            format!("still waiting: {why}"),
+            "Look at the resource in the AWS console; when it moves again, run `landfall resume`.",
+        );
+        Self::Wait(Box::new(Wait {
+            why,
+            reading: reading.into(),
+            every: spec.limits.look_every,
+            within: spec.limits.step_within,
+            late,
+        }))
+    }
+
+    /// The same wait, looked at more often: for the window in which people wait.
+    #[must_use]
+    pub fn every(mut self, pause: Duration) -> Self {
+        if let Self::Wait(wait) = &mut self {
+            wait.every = wait.every.min(pause);
+        }
+        self
+    }
+
+    /// The same wait with another patience and what is told when it ends.
+    #[must_use]
+    pub fn or(mut self, within: Duration, late: Problem) -> Self {
+        if let Self::Wait(wait) = &mut self {
+            wait.within = within;
+            wait.late = late;
+        }
+        self
+    }
+}
+
+/// How often to look inside the pause.
+pub const BRISK: Duration = Duration::from_millis(20);
+
+/// One step of a process.
+pub trait Step: Send + Sync + 'static {
+    /// Stored in every journal; never renamed.
+    const ID: &'static str;
+    /// For people: what it does, as an order.
+    const TITLE: &'static str;
+    /// What it looked at; journaled with the decision. A field `now` is ignored when two looks
+    /// are compared.
+    type Seen: Serialize + DeserializeOwned + Send;
+
+    /// Reads; never writes.
+    fn observe(&self, look: &Look<'_>) -> impl Future<Output = Result<Self::Seen, Failure>> + Send;
+    /// What to do next, forward.
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Self::Seen) -> Plan;
+    /// What to do next, backward.
+    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Self::Seen) -> Plan;
+}
+
+/// What was seen and what follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The step's `Seen`.
+    pub seen: Value,
+    /// The plan or the undo.
+    pub plan: Plan,
+}
+
+/// A step in the table, its `Seen` erased.
+#[async_trait]
+pub trait AnyStep: Send + Sync {
+    /// [`Step::ID`].
+    fn id(&self) -> &'static str;
+    /// [`Step::TITLE`].
+    fn title(&self) -> &'static str;
+    /// Observes and decides.
+    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure>;
+}
+
+#[async_trait]
+impl<S: Step> AnyStep for S {
+    fn id(&self) -> &'static str {
+        S::ID
+    }
+
+    fn title(&self) -> &'static str {
+        S::TITLE
+    }
+
+    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure> {
+        let seen = self.observe(look).await?;
+        let plan = match course {
+            Course::Doing => self.plan(look.spec, look.facts, &seen),
+            Course::Undoing => self.undo(look.spec, look.facts, &seen),
+        };
+        let seen = serde_json::to_value(&seen).expect("a step's Seen is plain data");
+        Ok(Decision { seen, plan })
+    }
+}

@@ -1,0 +1,90 @@
+//! Purpose: know everything before anything is touched; stop at blockers, all of them at once.
+//! Reads: the source instance, Aurora's versions and classes, the target's name, the inside.
+//! Changes: nothing.
+//! Undo: nothing to undo.
+//! If it dies here: nothing has happened; the next start looks again.
+
+use landfall_core::facts::{SourceFacts, TargetFacts};
+use landfall_core::failure::Failure;
+use landfall_core::{Code, Fact, Facts, Problem, Spec};
+
+use crate::assess::{self, Survey};
+use crate::step::{Look, Plan, Step};
+
+/// The first step.
+pub struct AssessSource;
+
+impl Step for AssessSource {
+    const ID: &'static str = "prepare.assess_source";
+    const TITLE: &'static str = "Assess the source";
+    type Seen = Survey;
+
+    async fn observe(&self, look: &Look<'_>) -> Result<Survey, Failure> {
+        assess::survey(&look.ports, look.spec).await
+    }
+
+    fn plan(&self, spec: &Spec, facts: &Facts, survey: &Survey) -> Plan {
+        let findings = assess::findings(spec, survey);
+        if let Some(problem) = blocked(&findings) {
+            return Plan::blocked(problem);
+        }
+        let Some(instance) = &survey.instance else { return Plan::blocked(no_endpoint(spec)) };
+        let Some(endpoint) = &instance.endpoint else { return Plan::blocked(no_endpoint(spec)) };
+        if facts.source.is_none() {
+            return Plan::Learn(Fact::Source(SourceFacts {
+                arn: instance.arn.clone(),
+                endpoint: endpoint.clone(),
+                engine_version: instance.engine_version.clone(),
+                class: instance.class.clone(),
+                subnet_group: instance.subnet_group.clone(),
+                encrypted: instance.encrypted,
+                kms_key: instance.kms_key.clone(),
+                parameter_group: instance
+                    .parameter_group
+                    .as_ref()
+                    .map(|group| group.name.to_string()),
+            }));
+        }
+        let version = assess::choose_version(spec, instance, &survey.versions);
+        let class = assess::choose_class(spec, instance, &survey.classes);
+        match (&facts.target, version.zip(class)) {
+            (None, Some((version, class))) => Plan::Learn(Fact::Target(TargetFacts {
+                engine_version: version.version.clone(),
+                family: version.family.clone(),
+                class,
+            })),
+            _ => Plan::Done,
+        }
+    }
+
+    fn undo(&self, _: &Spec, _: &Facts, _: &Survey) -> Plan {
+        Plan::Done
+    }
+}
+
+fn no_endpoint(spec: &Spec) -> Problem {
+    Problem::new(
+        Code::SourceMissing,
+        format!("instance {} has no endpoint", spec.source.instance),
+        "Wait until the instance is available, then run `landfall resume`.",
+    )
+}
+
+/// One problem out of all blockers: the first one's code, everybody's words.
+fn blocked(findings: &[assess::Finding]) -> Option<Problem> {
+    let blockers = assess::blockers(findings);
+    let first = blockers.first()?;
+    let rest: Vec<String> = blockers
+        .iter()
+        .skip(1)
+        .map(|finding| format!("{}: {} {}", finding.object, finding.what, finding.remedy))
+        .collect();
+    let code = first.code.unwrap_or(Code::UnknownFailure);
+    let hint = format!("{} Then run `landfall resume`, or `landfall abort`.", first.remedy);
+    let problem = Problem::new(code, format!("{}: {}", first.object, first.what), hint);
+    Some(if rest.is_empty() {
+        problem
+    } else {
+        problem.detail(format!("Also: {}", rest.join(" ")))
+    })
+}

@@ -1,0 +1,200 @@
+//! Purpose: the proof of sync: everything acknowledged is on the replica.
+//! Reads: with access the replica's replay position and the marker there, the fence once more, and
+//!   the metric, which may veto; without access the metric alone, which must touch zero.
+//! Changes: nothing; the proof is remembered.
+//! Undo: nothing to undo.
+//! If it dies here: both sides are closed; the next start proves again.
+
+use jiff::Timestamp;
+use landfall_core::facts::{MetricVerdict, SyncProof};
+use landfall_core::failure::Failure;
+use landfall_core::port::Database;
+use landfall_core::port::cloud::{Metric, MetricPoint, MetricQuery, Subject};
+use landfall_core::port::database::{MarkerView, ServerView};
+use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
+use serde::{Deserialize, Serialize};
+
+use super::final_marker::token;
+use super::metric_proof::{self, Reading};
+use super::prove_fence::{self, Inside};
+use super::{endpoint, source_endpoint, target};
+use crate::step::{BRISK, Look, Plan, Step};
+
+/// The proof of sync.
+pub struct DrainReplica;
+
+/// Both sides through SQL.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Both {
+    fence: Inside,
+    source: ServerView,
+    target: ServerView,
+    marker_on_target: MarkerView,
+}
+
+/// Everything the proof stands on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    both: Option<Both>,
+    points: Vec<MetricPoint>,
+    now: Timestamp,
+}
+
+impl Step for DrainReplica {
+    const ID: &'static str = "quiesce.drain_replica";
+    const TITLE: &'static str = "Prove that the replica has everything";
+    type Seen = Seen;
+
+    async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        let both = match (look.ports.database, source_endpoint(look.facts)) {
+            (Some(database), Some(at)) => {
+                let cluster = target(look).await?;
+                let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+                Some(both(look, database, at, &target).await?)
+            }
+            _ => None,
+        };
+        let now = look.now();
+        let from = look.facts.fenced.as_ref().map_or(look.entered_at, |proof| proof.at);
+        let query = MetricQuery {
+            metric: Metric::OldestReplicationSlotLag,
+            subject: Subject::Instance(look.spec.source.instance.clone()),
+            from,
+            to: now,
+        };
+        // With access the metric can only veto: its silence, or CloudWatch's, never stops a proof.
+        let points = match (look.ports.cloud.metric(&query).await, &both) {
+            (Ok(points), _) => points,
+            (Err(_), Some(_)) => vec![],
+            (Err(failure), None) => return Err(failure),
+        };
+        Ok(Seen { both, points, now })
+    }
+
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        if facts.proven.is_some() {
+            return Plan::Done;
+        }
+        let Some(fenced) = &facts.fenced else { return Plan::blocked(fence_unproven()) };
+        let reading = metric_proof::read(&seen.points, fenced.at);
+        match &seen.both {
+            Some(both) => with_access(spec, facts, both, reading, seen.now),
+            None => by_metric(spec, reading, seen.now),
+        }
+    }
+
+    fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
+        Plan::Done
+    }
+}
+
+async fn both(
+    look: &Look<'_>,
+    database: &dyn Database,
+    source: &Endpoint,
+    target: &Endpoint,
+) -> Result<Both, Failure> {
+    Ok(Both {
+        fence: prove_fence::inside(database, source).await?,
+        source: database.server(source).await?,
+        target: database.server(target).await?,
+        marker_on_target: database.marker(target, &token(look.spec, look.facts)).await?,
+    })
+}
+
+fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: Timestamp) -> Plan {
+    if let Some(problem) = prove_fence::leak(&both.fence).or_else(|| wrote_since(facts, both)) {
+        return Plan::blocked(problem);
+    }
+    let Some((_, lsn)) = &facts.marked else { return Plan::blocked(fence_unproven()) };
+    if let Some(problem) = not_a_copy(both) {
+        return Plan::blocked(problem);
+    }
+    let replayed = both.target.replay_lsn.filter(|replay| replay >= lsn);
+    let visible = matches!(both.marker_on_target, MarkerView::Visible { .. });
+    let Some(replayed) = replayed.filter(|_| visible) else {
+        let at = both.target.replay_lsn.map_or("nothing".to_owned(), |replay| replay.to_string());
+        return Plan::wait(spec, format!("the replica to replay up to {lsn}"), format!("at {at}"))
+            .every(BRISK);
+    };
+    if reading.verdict == MetricVerdict::Contradicts {
+        return Plan::blocked(Problem::new(
+            Code::ProofsDisagree,
+            format!(
+                "the replica replayed {replayed}, but OldestReplicationSlotLag is above a segment"
+            ),
+            "A slot lags on the source: find which (`pg_replication_slots`), then run `landfall \
+             resume`; `landfall abort` opens the source.",
+        ));
+    }
+    Plan::Learn(Fact::Proven(SyncProof {
+        marker_lsn: Some(*lsn),
+        replay_lsn: Some(replayed),
+        metric: reading.verdict,
+        zero_touches: reading.touches,
+        at: now,
+    }))
+}
+
+fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
+    if reading.proves {
+        return Plan::Learn(Fact::Proven(SyncProof {
+            marker_lsn: None,
+            replay_lsn: None,
+            metric: MetricVerdict::Agrees,
+            zero_touches: reading.touches,
+            at: now,
+        }));
+    }
+    let late = Problem::new(
+        Code::ProofMissing,
+        "OldestReplicationSlotLag does not touch zero after the fence",
+        "A stale slot or a stalled replica keeps it up, or CloudWatch reports nothing; `landfall \
+         resume` waits on, `landfall abort` opens the source.",
+    )
+    .detail(format!("{} points after the fence, {} near zero", reading.points, reading.touches));
+    let why = "OldestReplicationSlotLag to touch zero after the fence";
+    Plan::wait(spec, why, format!("{} points, {} near zero", reading.points, reading.touches))
+        .every(std::time::Duration::from_millis(200))
+        .or(spec.limits.step_within, late)
+}
+
+/// The counters stood still between the fence's proof and this one.
+fn wrote_since(facts: &Facts, both: &Both) -> Option<Problem> {
+    let counted = facts.fenced.as_ref()?.writes_counted?;
+    (both.fence.after != counted).then(|| {
+        Problem::new(
+            Code::FenceLeaks,
+            format!(
+                "{} rows were written to the source after its fence was proven",
+                both.fence.after.abs_diff(counted)
+            ),
+            "Run `landfall abort`: it opens the source, and nothing is lost. Find the writer \
+             before the next attempt.",
+        )
+    })
+}
+
+fn not_a_copy(both: &Both) -> Option<Problem> {
+    let (source, target) = (&both.source, &both.target);
+    let differs = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+    let timeline = |view: &ServerView| view.timeline.map(u64::from);
+    let wrong = !target.in_recovery
+        || differs(source.system_identifier, target.system_identifier)
+        || differs(timeline(source), timeline(target));
+    wrong.then(|| {
+        Problem::new(
+            Code::ParityBroken,
+            "the target is not a replica of this source any more",
+            "Run `landfall abort`, then start again with a fresh replica.",
+        )
+    })
+}
+
+fn fence_unproven() -> Problem {
+    Problem::new(
+        Code::ProofMissing,
+        "there is no proof of the fence, or no marker, to prove the sync against",
+        "Run `landfall abort`: the source opens, and nothing is lost.",
+    )
+}

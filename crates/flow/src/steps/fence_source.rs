@@ -1,0 +1,194 @@
+//! Purpose: nobody can write to the source any more, whatever the gateway does.
+//! Reads: the source's groups and state, its sessions (with access), its restart events.
+//! Changes: replaces the security groups by the quarantine group, then ends the sessions that
+//!   groups do not cut: idle ones first, then after a grace the rest; or by one reboot.
+//! Undo: the groups as they were, order and all.
+//! If it dies here: the source is closed or half closed; the next start closes it, or opens it.
+
+use jiff::Timestamp;
+use landfall_core::action::{CloudAction, DatabaseAction, SessionClass};
+use landfall_core::failure::Failure;
+use landfall_core::ids::SecurityGroupId;
+use landfall_core::port::cloud::{Instance, ResourceState, Subject};
+use landfall_core::port::database::{Session, SessionKind, SessionState};
+use landfall_core::spec::FenceKind;
+use landfall_core::{Code, Fact, Facts, Problem, Spec};
+use serde::{Deserialize, Serialize};
+
+use super::{Membership, groups_are, source, source_endpoint};
+use crate::step::{BRISK, Look, Plan, Step};
+
+/// AWS's words for a restart in DescribeEvents.
+const RESTARTED: &str = "restarted";
+
+/// How long an ordered reboot may take to show before it is ordered again.
+const REBOOT_SHOWS_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
+
+/// The fence.
+pub struct FenceSource;
+
+/// The source at the fence.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    source: Instance,
+    /// Client sessions, with access and once the groups are in force.
+    clients: Option<Vec<Session>>,
+    last_restart: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Step for FenceSource {
+    const ID: &'static str = "quiesce.fence_source";
+    const TITLE: &'static str = "Fence the source";
+    type Seen = Seen;
+
+    async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        let source = source(look).await?;
+        let terminates = look.spec.fence() == FenceKind::Terminate;
+        let clients = match (look.ports.database, source_endpoint(look.facts)) {
+            (Some(database), Some(at)) if terminates && look.facts.fence_active.is_some() => {
+                let all = database.sessions(at).await?;
+                Some(all.into_iter().filter(could_write).collect())
+            }
+            _ => None,
+        };
+        let last_restart = if terminates {
+            None
+        } else {
+            last_restart(look, &Subject::Instance(source.id.clone())).await?
+        };
+        Ok(Seen { source, clients, last_restart, now: look.now() })
+    }
+
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let wanted = [spec.cutover.quarantine_group.clone()];
+        if facts.groups_were.is_none() {
+            return remember_groups(seen, &wanted);
+        }
+        match groups_are(&seen.source.security_groups, &wanted) {
+            Membership::Different => {
+                return Plan::act(CloudAction::SetInstanceSecurityGroups {
+                    instance: seen.source.id.clone(),
+                    groups: wanted.to_vec(),
+                });
+            }
+            Membership::Changing => {
+                let why = format!("the quarantine group to be in force on {}", seen.source.id);
+                return Plan::wait(spec, why, "").every(BRISK);
+            }
+            Membership::InForce => {}
+        }
+        let Some((closed_at, restart_before)) = facts.fence_active else {
+            let last_restart = seen.last_restart;
+            return Plan::Learn(Fact::FenceActive { at: seen.now, last_restart });
+        };
+        match &seen.clients {
+            Some(clients) => terminate(spec, facts, clients, seen.now.duration_since(closed_at)),
+            None if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
+            None => reboot(spec, facts, seen, restart_before),
+        }
+    }
+
+    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let Some(were) = &facts.groups_were else { return Plan::Done };
+        match groups_are(&seen.source.security_groups, were) {
+            Membership::Different => Plan::act(CloudAction::SetInstanceSecurityGroups {
+                instance: seen.source.id.clone(),
+                groups: were.clone(),
+            }),
+            Membership::Changing => {
+                let why = format!("the security groups of {} to be as they were", seen.source.id);
+                Plan::wait(spec, why, "").every(BRISK)
+            }
+            Membership::InForce if seen.source.state == ResourceState::Available => Plan::Done,
+            Membership::InForce => {
+                let why = format!("{} to be available again", seen.source.id);
+                Plan::wait(spec, why, format!("{:?}", seen.source.state)).every(BRISK)
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn groups(&self) -> Vec<SecurityGroupId> {
+        self.source.security_groups.iter().map(|member| member.group.clone()).collect()
+    }
+}
+
+/// Whether a session could write, or cannot be told: unknown is not harmless.
+pub(super) fn could_write(session: &Session) -> bool {
+    match session.kind {
+        SessionKind::Client | SessionKind::Unknown => true,
+        SessionKind::Ours | SessionKind::Server | SessionKind::Replication => false,
+    }
+}
+
+/// The latest restart that AWS reports for an instance.
+pub(super) async fn last_restart(
+    look: &Look<'_>,
+    subject: &Subject,
+) -> Result<Option<Timestamp>, Failure> {
+    // Clocks differ: an hour before the move began is far enough to find the latest one before.
+    let since = look.entered_at - jiff::SignedDuration::from_hours(1);
+    let events = look.ports.cloud.events(subject, since).await?;
+    let restarts = events.iter().filter(|event| event.message.contains(RESTARTED));
+    Ok(restarts.map(|event| event.at).max())
+}
+
+fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
+    match groups_are(&seen.source.security_groups, wanted) {
+        Membership::InForce => Plan::blocked(Problem::new(
+            Code::QuarantineGroup,
+            format!("{} wears the quarantine group already, and not by this move", seen.source.id),
+            "Put its production groups back, then run `landfall resume`; or `landfall abort`.",
+        )),
+        Membership::Changing | Membership::Different => {
+            Plan::Learn(Fact::GroupsWere { groups: seen.groups() })
+        }
+    }
+}
+
+fn terminate(
+    spec: &Spec,
+    facts: &Facts,
+    clients: &[Session],
+    closed: jiff::SignedDuration,
+) -> Plan {
+    let Some(at) = source_endpoint(facts).cloned() else { return Plan::Done };
+    if clients.is_empty() {
+        return Plan::Done;
+    }
+    if clients.iter().any(|session| session.state == SessionState::Idle) {
+        return Plan::act(DatabaseAction::TerminateSessions { at, class: SessionClass::Idle });
+    }
+    if closed.unsigned_abs() < spec.cutover.grace {
+        let why = "open transactions to end by themselves";
+        return Plan::wait(spec, why, format!("{} left", clients.len())).every(BRISK);
+    }
+    Plan::act(DatabaseAction::TerminateSessions { at, class: SessionClass::All })
+}
+
+fn reboot(spec: &Spec, facts: &Facts, seen: &Seen, before: Option<Timestamp>) -> Plan {
+    let available = seen.source.state == ResourceState::Available;
+    let restarted = seen.last_restart.is_some() && seen.last_restart > before;
+    let ordered_lately =
+        facts.reboot_ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
+    match (restarted, available) {
+        (true, true) => Plan::Done,
+        (false, true) if !ordered_lately => {
+            Plan::act(CloudAction::RebootInstance { instance: seen.source.id.clone() })
+        }
+        (_, _) => {
+            let why = format!("{} to come back from its reboot", seen.source.id);
+            Plan::wait(spec, why, format!("{:?}", seen.source.state)).every(BRISK)
+        }
+    }
+}
+
+fn no_access() -> Problem {
+    Problem::new(
+        Code::AccessTooWeak,
+        "the fence is to end sessions through SQL, and there is no access",
+        "Add [access] or set cutover.fence to \"reboot\".",
+    )
+}

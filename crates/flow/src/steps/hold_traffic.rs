@@ -1,0 +1,69 @@
+//! Purpose: new connections wait at the gateway, so that the fence refuses nobody.
+//! Reads: the route and each proxy's acknowledgement.
+//! Changes: withdraws the service's cluster from every proxy. The pause budget starts here.
+//! Undo: points the route at the source and releases it.
+//! If it dies here: proxies go on holding without us; the next start, or the budget, goes on.
+
+use landfall_core::action::RouteAction;
+use landfall_core::failure::Failure;
+use landfall_core::port::router::{Route, RouteView, Traffic};
+use landfall_core::{Facts, Spec};
+
+use super::{gateway_problem, source_endpoint, stragglers};
+use crate::step::{BRISK, Look, Plan, Step};
+
+/// The hold.
+pub struct HoldTraffic;
+
+impl Step for HoldTraffic {
+    const ID: &'static str = "quiesce.hold_traffic";
+    const TITLE: &'static str = "Hold new connections at the gateway";
+    type Seen = RouteView;
+
+    async fn observe(&self, look: &Look<'_>) -> Result<RouteView, Failure> {
+        look.ports.router.view(&look.spec.route.service).await
+    }
+
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &RouteView) -> Plan {
+        match &seen.route {
+            Some(route) if route.traffic == Traffic::Held => {
+                acknowledged(spec, seen, route, "the hold")
+            }
+            Some(route) if Some(&route.endpoint) == source_endpoint(facts) => {
+                let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
+                Plan::act(RouteAction::Hold { service, epoch })
+            }
+            _ => {
+                let who = vec!["the route no longer leads to the source".to_owned()];
+                Plan::blocked(gateway_problem("the hold", &who))
+            }
+        }
+    }
+
+    fn undo(&self, spec: &Spec, facts: &Facts, seen: &RouteView) -> Plan {
+        let (Some(route), Some(source)) = (&seen.route, source_endpoint(facts)) else {
+            return Plan::Done;
+        };
+        // Only a hold of ours is released, and only towards the source.
+        if facts.held_since.is_none() || route.traffic == Traffic::Open {
+            return Plan::Done;
+        }
+        let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
+        if route.endpoint != *source {
+            let endpoint = source.clone();
+            return Plan::act(RouteAction::Point { service, endpoint, epoch });
+        }
+        Plan::act(RouteAction::Release { service, epoch })
+    }
+}
+
+/// Every proxy said that it follows, or the wait that names those which did not.
+pub(super) fn acknowledged(spec: &Spec, seen: &RouteView, route: &Route, what: &str) -> Plan {
+    let waiting = stragglers(seen, route.epoch);
+    if waiting.is_empty() {
+        return Plan::Done;
+    }
+    Plan::wait(spec, format!("every proxy to acknowledge {what}"), waiting.join("; "))
+        .every(BRISK)
+        .or(spec.route.acknowledge_within, gateway_problem(what, &waiting))
+}

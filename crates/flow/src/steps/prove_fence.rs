@@ -1,0 +1,154 @@
+//! Purpose: the fence is tested, not believed.
+//! Reads: groups; with access every session, prepared transactions and the write counters of two
+//!   looks; without access the restart that came after the groups.
+//! Changes: nothing; the proof is remembered, and looked at again before promotion.
+//! Undo: nothing to undo.
+//! If it dies here: the source is fenced; the next start proves it again.
+
+use jiff::Timestamp;
+use landfall_core::facts::FenceProof;
+use landfall_core::failure::Failure;
+use landfall_core::port::Database;
+use landfall_core::port::cloud::{Instance, Subject};
+use landfall_core::port::database::{Session, WriteCounters};
+use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
+use serde::{Deserialize, Serialize};
+
+use super::fence_source::{could_write, last_restart};
+use super::{Membership, groups_are, source, source_endpoint};
+use crate::step::{Look, Plan, Step};
+
+/// The test of the fence.
+pub struct ProveFence;
+
+/// What access shows of a fenced server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Sessions that could write.
+    pub writers: Vec<Session>,
+    /// Prepared transactions.
+    pub prepared: Vec<String>,
+    /// Writes counted at the first look.
+    pub before: u64,
+    /// Writes counted at the second.
+    pub after: u64,
+}
+
+/// The fence as observed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    source: Instance,
+    inside: Option<Inside>,
+    last_restart: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Step for ProveFence {
+    const ID: &'static str = "quiesce.prove_fence";
+    const TITLE: &'static str = "Prove that nobody writes to the source";
+    type Seen = Seen;
+
+    async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        let source = source(look).await?;
+        let inside = match (look.ports.database, source_endpoint(look.facts)) {
+            (Some(database), Some(at)) => Some(inside(database, at).await?),
+            _ => None,
+        };
+        let last_restart = match inside {
+            Some(_) => None,
+            None => last_restart(look, &Subject::Instance(source.id.clone())).await?,
+        };
+        Ok(Seen { source, inside, last_restart, now: look.now() })
+    }
+
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let wanted = [spec.cutover.quarantine_group.clone()];
+        if groups_are(&seen.source.security_groups, &wanted) != Membership::InForce {
+            return Plan::blocked(groups_drifted(&seen.source));
+        }
+        if let Some(problem) = seen.inside.as_ref().and_then(leak) {
+            return Plan::blocked(problem);
+        }
+        if seen.inside.is_none() && !restarted(facts, seen.last_restart) {
+            return Plan::blocked(Problem::new(
+                Code::FenceLeaks,
+                "no restart of the source is seen after its groups were replaced",
+                "Run `landfall resume` to look again; `landfall abort` opens the source.",
+            ));
+        }
+        if facts.fenced.is_some() {
+            return Plan::Done;
+        }
+        Plan::Learn(Fact::Fenced(FenceProof {
+            at: seen.now,
+            writes_counted: seen.inside.as_ref().map(|inside| inside.after),
+            restarted_at: seen.last_restart,
+        }))
+    }
+
+    fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
+        Plan::Done
+    }
+}
+
+fn restarted(facts: &Facts, last: Option<Timestamp>) -> bool {
+    facts.fence_active.is_some_and(|(_, before)| last.is_some() && last > before)
+}
+
+/// Two looks at the counters with the sessions between them.
+pub(super) async fn inside(database: &dyn Database, at: &Endpoint) -> Result<Inside, Failure> {
+    let before = total(&database.write_counters(at).await?);
+    let sessions = database.sessions(at).await?;
+    let prepared = database.prepared_transactions(at).await?;
+    let after = total(&database.write_counters(at).await?);
+    let writers = sessions.into_iter().filter(could_write).collect();
+    Ok(Inside { writers, prepared, before, after })
+}
+
+pub(super) fn total(counters: &WriteCounters) -> u64 {
+    counters.values().flat_map(|tables| tables.values()).sum()
+}
+
+/// Who, or what, gets through.
+pub(super) fn leak(seen: &Inside) -> Option<Problem> {
+    let hint = "Stop that client, then run `landfall resume`; `landfall abort` opens the source. \
+                The pause budget aborts by itself.";
+    if !seen.writers.is_empty() {
+        let who: Vec<String> = seen.writers.iter().map(describe).collect();
+        let what = format!("{} sessions on the fenced source could write", seen.writers.len());
+        return Some(Problem::new(Code::FenceLeaks, what, hint).detail(who.join("; ")));
+    }
+    if let Some(gid) = seen.prepared.first() {
+        let what = format!("{} prepared transactions are open, such as {gid}", seen.prepared.len());
+        let hint = "Commit or roll them back on the source, then run `landfall resume`.";
+        return Some(Problem::new(Code::PreparedTransaction, what, hint));
+    }
+    if seen.before != seen.after {
+        let what = format!(
+            "{} rows were written to the fenced source between two looks",
+            seen.after.abs_diff(seen.before)
+        );
+        return Some(Problem::new(Code::FenceLeaks, what, hint));
+    }
+    None
+}
+
+fn describe(session: &Session) -> String {
+    format!(
+        "pid {} user {} application {:?} database {} from {}",
+        session.pid,
+        session.user.as_deref().unwrap_or("?"),
+        session.application,
+        session.database.as_ref().map_or("?", |name| name.as_str()),
+        session.client.as_deref().unwrap_or("a local socket"),
+    )
+}
+
+pub(super) fn groups_drifted(source: &Instance) -> Problem {
+    Problem::new(
+        Code::FenceLeaks,
+        format!("the security groups of {} are not the quarantine group alone", source.id),
+        "Find who changed them; `landfall resume` looks again, `landfall abort` puts the \
+         production groups back.",
+    )
+}

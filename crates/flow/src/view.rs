@@ -1,0 +1,213 @@
+//! A move as its journal tells it: spec, status, facts and the trail of the current step.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_core::ids::{MigrationName, Seq};
+use landfall_core::journal::{Effect, Entry, Record, Request, Store, StoreError};
+use landfall_core::status::{self, IllegalTransition, Status};
+use landfall_core::{Action, Facts, Spec};
+use serde_json::Value;
+
+/// What happened in the current step since it was entered or resumed: the limits are counted here.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trail {
+    /// The last intent and what was seen then.
+    pub intent: Option<(Action, Value)>,
+    /// How often that same intent was taken by its port, with the same seen.
+    pub repeated: u32,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Whether the last intent still has no recorded effect.
+    pub open: bool,
+    /// Intents of the same action, whatever was seen.
+    pub insisted: u32,
+    /// The step was seen to be done; the next one is entered next.
+    pub done: bool,
+}
+
+/// A fold of a move's journal. There is no other truth about a move.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The move.
+    pub name: MigrationName,
+    /// The spec of the current attempt.
+    pub spec: Spec,
+    /// Where it stands.
+    pub status: Status,
+    /// What it remembers.
+    pub facts: Facts,
+    /// The last entry read.
+    pub last: Seq,
+    /// When the current step was entered.
+    pub entered_at: Timestamp,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When the last entry was written.
+    pub updated_at: Timestamp,
+    /// The current step's trail.
+    pub trail: Trail,
+    /// Steps completed in this attempt, with the instant; undone ones are taken out.
+    pub completed: BTreeMap<String, Timestamp>,
+}
+
+/// The journal could not be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The store refused.
+    #[error("read the journal")]
+    Store(#[from] StoreError),
+    /// A record that cannot be there.
+    #[error("entry {seq} of the journal does not follow from the ones before it")]
+    Illegal {
+        /// Its position.
+        seq: Seq,
+        /// Why.
+        #[source]
+        source: IllegalTransition,
+    },
+}
+
+impl View {
+    /// Reads a move whole; `None` when the store does not know it.
+    pub async fn load(store: &dyn Store, name: &MigrationName) -> Result<Option<Self>, ViewError> {
+        Self::fold(&store.read(name, Seq(0)).await?)
+    }
+
+    /// Folds a whole journal.
+    pub fn fold(entries: &[Entry]) -> Result<Option<Self>, ViewError> {
+        let Some((first, rest)) = entries.split_first() else { return Ok(None) };
+        let mut view = Self::begin(first)?;
+        for entry in rest {
+            view.apply(entry)?;
+        }
+        Ok(Some(view))
+    }
+
+    fn begin(entry: &Entry) -> Result<Self, ViewError> {
+        let illegal = |source| ViewError::Illegal { seq: entry.seq, source };
+        let status =
+            status::next(None, entry.at, entry.step.as_deref(), &entry.record).map_err(illegal)?;
+        let Record::Started { spec, .. } = &entry.record else {
+            unreachable!("the transition takes nothing else first")
+        };
+        let mut view = Self {
+            name: entry.migration.clone(),
+            spec: (**spec).clone(),
+            status,
+            facts: Facts::default(),
+            last: entry.seq,
+            entered_at: entry.at,
+            started_at: entry.at,
+            updated_at: entry.at,
+            trail: Trail::default(),
+            completed: BTreeMap::new(),
+        };
+        view.facts.apply(entry);
+        Ok(view)
+    }
+
+    /// Reads on from the last entry seen.
+    pub async fn refresh(&mut self, store: &dyn Store) -> Result<Vec<Entry>, ViewError> {
+        let entries = store.read(&self.name, self.last).await?;
+        for entry in &entries {
+            self.apply(entry)?;
+        }
+        Ok(entries)
+    }
+
+    /// Takes one entry in.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), ViewError> {
+        let step = entry.step.as_deref();
+        self.status = status::next(Some(&self.status), entry.at, step, &entry.record)
+            .map_err(|source| ViewError::Illegal { seq: entry.seq, source })?;
+        self.facts.apply(entry);
+        self.last = entry.seq;
+        self.updated_at = entry.at;
+        self.follow(entry);
+        Ok(())
+    }
+
+    fn follow(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Started { spec, .. } => {
+                self.spec = (**spec).clone();
+                self.started_at = entry.at;
+                self.entered_at = entry.at;
+                self.trail = Trail::default();
+                self.completed.clear();
+            }
+            Record::Entered { .. } => {
+                self.entered_at = entry.at;
+                self.trail = Trail::default();
+            }
+            Record::Requested { request: Request::Resume { .. } | Request::Abort { .. } } => {
+                self.trail = Trail::default();
+            }
+            Record::Intended { action, seen, .. } => self.intended(action, seen),
+            Record::Acted { effect } => {
+                self.trail.open = false;
+                match effect {
+                    Effect::Taken => {
+                        self.trail.failures = 0;
+                        self.trail.repeated += 1;
+                    }
+                    Effect::Failed { .. } => self.trail.failures += 1,
+                }
+            }
+            Record::Completed { .. } => self.complete(entry),
+            Record::Led { .. }
+            | Record::Learned { .. }
+            | Record::Waiting { .. }
+            | Record::GateOpened { .. }
+            | Record::Requested { .. }
+            | Record::Stopped { .. }
+            | Record::Finished { .. } => {}
+        }
+    }
+
+    fn intended(&mut self, action: &Action, seen: &Value) {
+        let seen = comparable(seen);
+        let same =
+            self.trail.intent.as_ref().is_some_and(|last| *last == (action.clone(), seen.clone()));
+        if !same {
+            self.trail.repeated = 0;
+        }
+        let insists = self.trail.intent.as_ref().is_some_and(|(last, _)| last == action);
+        self.trail.insisted = if insists { self.trail.insisted + 1 } else { 1 };
+        self.trail.intent = Some((action.clone(), seen));
+        self.trail.open = true;
+    }
+
+    fn complete(&mut self, entry: &Entry) {
+        self.trail.done = true;
+        let Some(step) = &entry.step else { return };
+        match self.status.course {
+            landfall_core::Course::Doing => {
+                self.completed.insert(step.clone(), entry.at);
+            }
+            landfall_core::Course::Undoing => {
+                self.completed.remove(step);
+            }
+        }
+    }
+
+    /// Whether this intent was taken before with the same look, and how often.
+    pub fn repeats(&self, action: &Action, seen: &Value) -> u32 {
+        match &self.trail.intent {
+            Some((last, before)) if last == action && *before == comparable(seen) => {
+                self.trail.repeated
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A look without its instant, so that two equal looks at different times compare equal.
+fn comparable(seen: &Value) -> Value {
+    let mut seen = seen.clone();
+    if let Value::Object(fields) = &mut seen {
+        fields.remove("now");
+    }
+    seen
+}
