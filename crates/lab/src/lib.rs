@@ -8,6 +8,7 @@
 
 pub mod catalogue;
 pub mod cloud;
+pub mod control;
 pub mod door;
 pub mod faults;
 pub mod firewall;
@@ -16,5 +17,6 @@ pub mod process;
 pub mod sampler;
 pub mod seed;
 pub mod server;
+pub mod supervisor;
 pub mod tools;
 pub mod workload;

@@ -187,13 +187,18 @@ impl Cloud {
     }
 
     /// Takes over a server that runs already: the lab's first instance.
-    pub fn adopt(&self, instance: Instance, tags: BTreeMap<String, String>) {
+    pub fn adopt(&self, instance: Instance, tags: BTreeMap<String, String>) -> Result<(), Refusal> {
         let mut world = self.world();
+        let groups: Vec<String> =
+            instance.memberships.iter().map(|membership| membership.group.clone()).collect();
+        world.security.check(&groups)?;
+        world.group(GroupKind::Instance, &instance.parameter_group.name)?;
         if let Some(machine) = &instance.machine {
             machine.admit(world.security.admitted(&instance.memberships));
         }
         world.tags.insert(instance.arn(), tags);
         world.instances.insert(instance.id.clone(), instance);
+        Ok(())
     }
 
     async fn build(

@@ -6,7 +6,7 @@
 //! the folders are found by whoever takes the lab down.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -109,6 +109,11 @@ impl Workshop {
             settings,
             built: AtomicU32::new(0),
         })
+    }
+
+    /// The folder of all sockets.
+    pub fn sockets(&self) -> &Path {
+        self.sockets.path()
     }
 
     /// Opens an endpoint for a machine to come. Nobody is admitted.
@@ -322,7 +327,8 @@ impl Machine {
         }
     }
 
-    async fn boot_with(&self, values: &BTreeMap<String, String>) -> Result<(), MachineError> {
+    /// Puts the values in force that a server begins with, with a restart if one needs it.
+    pub async fn boot_with(&self, values: &BTreeMap<String, String>) -> Result<(), MachineError> {
         if values.is_empty() && !self.is_standby() {
             return Ok(());
         }

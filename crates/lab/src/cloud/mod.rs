@@ -29,6 +29,7 @@ pub mod snapshot;
 pub mod world;
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -109,6 +110,11 @@ impl Cloud {
     /// The parameters of the groups.
     pub fn parameters(&self) -> &Parameters {
         &self.0.parameters
+    }
+
+    /// The short folder of the servers' sockets.
+    pub fn sockets(&self) -> &Path {
+        self.workshop().sockets()
     }
 
     /// The faults that are armed.

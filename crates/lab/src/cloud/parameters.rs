@@ -104,9 +104,14 @@ impl Cloud {
 
     /// The values that an instance starts with.
     pub(super) fn boot_values(&self, id: &Identifier) -> BTreeMap<String, String> {
-        let world = self.world();
-        let Ok(instance) = world.instance(id) else { return BTreeMap::new() };
-        self.real_values(world.user_values(instance).into_iter())
+        let instance = self.world().instance(id).ok().cloned();
+        instance.map(|instance| self.values_of(&instance)).unwrap_or_default()
+    }
+
+    /// The same for an instance that the cloud does not have yet.
+    pub fn values_of(&self, instance: &Instance) -> BTreeMap<String, String> {
+        let values = self.world().user_values(instance);
+        self.real_values(values.into_iter())
     }
 
     fn real_values(

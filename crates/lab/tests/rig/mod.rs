@@ -1,0 +1,161 @@
+//! What the tests of the lab's cloud share: a lab in a folder of its own, the official clients,
+//! and waiting with a bound.
+
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_rds::config::retry::RetryConfig;
+use landfall_lab::supervisor::{Access, Lab, LabConfig};
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+pub(crate) const BOUND: Duration = Duration::from_secs(40);
+
+/// A lab with the clients of AWS.
+pub(crate) struct Rig {
+    pub(crate) lab: Lab,
+    pub(crate) rds: aws_sdk_rds::Client,
+    pub(crate) watch: aws_sdk_cloudwatch::Client,
+    pub(crate) folder: TempDir,
+}
+
+impl Rig {
+    pub(crate) async fn up() -> Self {
+        Self::up_with(|_| {}).await
+    }
+
+    pub(crate) async fn up_with(adjust: impl FnOnce(&mut LabConfig)) -> Self {
+        let folder = folder();
+        let mut config = LabConfig::new(folder.path().join("lab"));
+        adjust(&mut config);
+        let lab = Lab::up(config).await.expect("the lab comes up");
+        let (rds, watch) = clients(&lab.endpoint_url());
+        Self { lab, rds, watch, folder }
+    }
+
+    pub(crate) async fn down(self) {
+        self.lab.down().await;
+        assert!(!self.folder.path().join("lab").exists(), "the state folder is left");
+    }
+
+    pub(crate) async fn instance(&self, id: &str) -> aws_sdk_rds::types::DbInstance {
+        let answer = self.rds.describe_db_instances().db_instance_identifier(id).send().await;
+        answer.expect("the instance exists").db_instances().first().unwrap().clone()
+    }
+
+    pub(crate) async fn cluster(&self, id: &str) -> aws_sdk_rds::types::DbCluster {
+        let answer = self.rds.describe_db_clusters().db_cluster_identifier(id).send().await;
+        answer.expect("the cluster exists").db_clusters().first().unwrap().clone()
+    }
+
+    pub(crate) async fn instance_is(&self, id: &str, status: &str) {
+        eventually(&format!("{id} is {status}"), || async {
+            let found = self.instance(id).await;
+            (found.db_instance_status() == Some(status)).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn cluster_is(&self, id: &str, status: &str) {
+        eventually(&format!("{id} is {status}"), || async {
+            let found = self.cluster(id).await;
+            (found.status() == Some(status)).then_some(())
+        })
+        .await;
+    }
+
+    /// A replica cluster of the source with its writer, available.
+    pub(crate) async fn replicate(&self, cluster: &str) {
+        let source = self.instance("shop-prod").await;
+        self.rds
+            .create_db_cluster()
+            .db_cluster_identifier(cluster)
+            .engine("aurora-postgresql")
+            .replication_source_identifier(source.db_instance_arn().unwrap())
+            .vpc_security_group_ids("sg-quarantine-target")
+            .send()
+            .await
+            .unwrap();
+        self.cluster_is(cluster, "available").await;
+        let writer = format!("{cluster}-1");
+        self.rds
+            .create_db_instance()
+            .db_instance_identifier(&writer)
+            .db_cluster_identifier(cluster)
+            .db_instance_class("db.r6g.large")
+            .engine("aurora-postgresql")
+            .send()
+            .await
+            .unwrap();
+        self.instance_is(&writer, "available").await;
+    }
+
+    /// A session of the master user of an instance, as Landfall.
+    pub(crate) async fn session(&self, instance: &str) -> tokio_postgres::Client {
+        login(&self.lab.access(instance).unwrap(), "shop").await.unwrap()
+    }
+}
+
+/// A folder that the user of the servers may pass through.
+pub(crate) fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("lab-test-")
+        .permissions(std::fs::Permissions::from_mode(0o711))
+        .tempdir()
+        .unwrap()
+}
+
+/// Clients that never retry, so that a test sees every answer.
+pub(crate) fn clients(url: &str) -> (aws_sdk_rds::Client, aws_sdk_cloudwatch::Client) {
+    let credentials = Credentials::new("lab", "lab", None, None, "test");
+    let rds = aws_sdk_rds::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials.clone())
+        .retry_config(RetryConfig::disabled())
+        .build();
+    let watch = aws_sdk_cloudwatch::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    (aws_sdk_rds::Client::from_conf(rds), aws_sdk_cloudwatch::Client::from_conf(watch))
+}
+
+pub(crate) async fn login(
+    access: &Access,
+    database: &str,
+) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(&access.host)
+        .port(access.port)
+        .user(&access.user)
+        .password(&access.password)
+        .dbname(database)
+        .connect_timeout(Duration::from_millis(1_500));
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Polls until there is something, or fails with what was waited for.
+pub(crate) async fn eventually<T, F, Fut>(what: &str, mut look: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + BOUND;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {BOUND:?} for: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
