@@ -416,29 +416,38 @@ async fn replica(fixture: &impl CloudFixture) -> Replica {
 /// A replica is made once, is ours alone, and goes away without a trace.
 pub async fn a_replica_is_made_once_and_undone(fixture: &impl CloudFixture) {
     let begun = fixture.now();
-    let Replica { source, cluster: id, writer } = replica(fixture).await;
-    let seen = cluster(fixture, &id).await.expect("it was made");
-    assert_eq!(seen.engine, "aurora-postgresql");
-    assert_eq!(seen.replicates_from.as_ref(), Some(&source.arn));
-    assert_eq!(seen.parameter_group, Some(group_name(&source, GroupLevel::Cluster)));
-    assert_eq!(seen.security_groups, active(&[fixture.spare_group()]));
-    assert!(seen.endpoint.is_some() && !seen.deletion_protected, "{seen:?}");
-    assert!(belongs_to(&seen.tags, &ours()), "{seen:?}");
-    let [member] = seen.members.as_slice() else { return assert_eq!(seen.members.len(), 1) };
-    assert_eq!((&member.instance, member.writer), (&writer, true));
-    let member = instance(fixture, &writer).await.expect("the writer was made");
-    assert_eq!(member.cluster.as_ref(), Some(&id));
-    assert!(belongs_to(&member.tags, &ours()), "{member:?}");
-    let origin = instance(fixture, &source.id).await.expect("the source stays");
-    assert_eq!(origin.replica_clusters, [id.clone()]);
-
+    let replica = replica(fixture).await;
+    a_replica_is_seen_whole(fixture, &replica).await;
     let lag = async || {
-        let subject = Subject::Instance(source.id.clone());
+        let subject = Subject::Instance(replica.source.id.clone());
         let metric = Metric::OldestReplicationSlotLag;
         points(fixture, &MetricQuery { metric, subject, from: begun, to: fixture.now() }).await
     };
     eventually(fixture, "a point of the slot's lag", lag, |points| !points.is_empty()).await;
+    a_replica_is_undone(fixture, &replica).await;
+}
 
+async fn a_replica_is_seen_whole(fixture: &impl CloudFixture, replica: &Replica) {
+    let Replica { source, cluster: id, writer } = replica;
+    let seen = cluster(fixture, id).await.expect("it was made");
+    assert_eq!(seen.engine, "aurora-postgresql");
+    assert_eq!(seen.replicates_from.as_ref(), Some(&source.arn));
+    assert_eq!(seen.parameter_group, Some(group_name(source, GroupLevel::Cluster)));
+    assert_eq!(seen.security_groups, active(&[fixture.spare_group()]));
+    assert!(seen.endpoint.is_some() && !seen.deletion_protected, "{seen:?}");
+    assert!(belongs_to(&seen.tags, &ours()), "{seen:?}");
+    let members: Vec<_> =
+        seen.members.iter().map(|member| (&member.instance, member.writer)).collect();
+    assert_eq!(members, [(writer, true)]);
+    let member = instance(fixture, writer).await.expect("the writer was made");
+    assert_eq!(member.cluster.as_ref(), Some(id));
+    assert!(belongs_to(&member.tags, &ours()), "{member:?}");
+    let origin = instance(fixture, &source.id).await.expect("the source stays");
+    assert_eq!(origin.replica_clusters, std::slice::from_ref(id));
+}
+
+async fn a_replica_is_undone(fixture: &impl CloudFixture, replica: &Replica) {
+    let Replica { source, cluster: id, writer } = replica;
     let (delete_writer, delete_cluster) = (
         CloudAction::DeleteWriter { instance: writer.clone() },
         CloudAction::DeleteCluster { cluster: id.clone() },
@@ -447,10 +456,10 @@ pub async fn a_replica_is_made_once_and_undone(fixture: &impl CloudFixture) {
     refused_to_another(fixture, delete_cluster.clone()).await;
     twice(fixture, delete_writer).await;
     twice(fixture, delete_cluster).await;
-    let look = async || (instance(fixture, &writer).await, cluster(fixture, &id).await);
+    let look = async || (instance(fixture, writer).await, cluster(fixture, id).await);
     eventually(fixture, "the end of the replica", look, |seen| *seen == (None, None)).await;
     for level in LEVELS {
-        let name = group_name(&source, level);
+        let name = group_name(source, level);
         twice(fixture, CloudAction::DeleteParameterGroup { level, name }).await;
     }
     let look = async || instance(fixture, &source.id).await.map(|seen| seen.replica_clusters);
