@@ -369,6 +369,14 @@ fn log_tail(log: &Path) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }
 
+/// Lets this process hold as many connections as the machine permits it; two per session.
+pub(crate) fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused the old limit goes on.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 type Fork = (Command, oneshot::Sender<io::Result<Child>>);
 
 /// Forks on the one thread that lives as long as this process.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Row;
 
+use crate::firewall::children;
 use crate::server::{Error, Lsn, Server};
 
 /// The kernel reports processor time in hundredths of a second on every machine we run on.
@@ -184,13 +185,6 @@ fn cpu_seconds(postmaster: u32) -> f64 {
     let living: u64 = children(postmaster).filter_map(ticks).map(|ticks| ticks.own).sum();
     let total = u32::try_from(own + living).unwrap_or(u32::MAX);
     f64::from(total) / TICKS_PER_SECOND
-}
-
-fn children(parent: u32) -> impl Iterator<Item = u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let pids: Vec<u32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
-    pids.into_iter()
 }
 
 #[derive(Debug, PartialEq, Eq)]

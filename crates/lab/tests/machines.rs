@@ -7,9 +7,12 @@ mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_lab::firewall::{Actor, Count, Egress, Firewall, connect_as};
+use landfall_lab::firewall::{
+    Actor, Count, DENIED_HELD_MAX, Egress, Firewall, Instances, connect_as,
+};
 use landfall_lab::gateway::{Gateway, GatewayConfig};
 use landfall_lab::sampler::{Sample, sample};
 use landfall_lab::server::{Origin, RunFolder, Server, StopMode};
@@ -74,6 +77,15 @@ async fn the_master_user_has_the_rights_of_rds_and_no_more() {
     assert_eq!(is_super, "off");
     assert!(master.batch_execute("alter system set work_mem = '1MB'").await.is_err());
     assert!(login(Actor::Landfall, &firewall, "rdsadmin").await.is_err(), "the lab's own role");
+    master.batch_execute("create role way_back login password 'way_backpass'").await.unwrap();
+    master.batch_execute("grant create on database shop to way_back").await.unwrap();
+    let way_back = login(Actor::Landfall, &firewall, "way_back").await.unwrap();
+    let subscribe = "create subscription s connection 'host=x password=y' publication p \
+                     with (connect = false)";
+    let error = way_back.batch_execute(subscribe).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42501");
+    server.allow_subscriptions("way_back").await.unwrap();
+    way_back.batch_execute(subscribe).await.unwrap();
     eventually("membership of rds_replication to count", async || {
         let sql = "select rolreplication from pg_roles where rolname = 'app'";
         server.query(sql, &[]).await.unwrap()[0].get::<_, bool>(0)
@@ -179,6 +191,90 @@ async fn established_sessions_go_on_after_their_actor_is_denied_and_a_reboot_end
     let mut byte = [0; 1];
     let end = tokio::time::timeout(Duration::from_secs(5), denied.read(&mut byte)).await;
     assert!(matches!(end.unwrap(), Ok(0) | Err(_)), "held until the firewall closed");
+}
+
+#[tokio::test]
+async fn a_subscription_of_the_source_is_known_as_the_source() {
+    let bench = Bench::new();
+    let mut config = bench.config("target");
+    config.settings.insert("wal_level".to_owned(), "logical".to_owned());
+    let target = Server::initialise(config).await.unwrap();
+    let source = Arc::new(Server::initialise(bench.config("source")).await.unwrap());
+    let firewall = open(&target, [Actor::Landfall]).await;
+    let (instances, dialler) = (Instances::default(), Arc::clone(&source));
+    instances.add(Actor::Source, move || dialler.pid());
+    firewall.know(&instances);
+    let master = login(Actor::Landfall, &firewall, "owner").await.unwrap();
+    let table = "create table t (id int primary key)";
+    master.batch_execute(table).await.unwrap();
+    master.batch_execute("create publication back for table t").await.unwrap();
+    source.run_script("shop", table).await.unwrap();
+    let subscribe = format!(
+        "create subscription back connection \
+         'host=127.0.0.1 port={} user=owner password=ownerpass dbname=shop' publication back",
+        firewall.port()
+    );
+    // A server that dials out heeds no connect_timeout; only the statement's own bound ends it.
+    let session = source.connect("shop").await.unwrap();
+    session.batch_execute("set statement_timeout = '500ms'").await.unwrap();
+    let error = session.batch_execute(&subscribe).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57014", "the source was not let in");
+    assert!(firewall.counts()[&Actor::Source].denied >= 1);
+    firewall.set_allowed(BTreeSet::from([Actor::Source]));
+    source.run_script("shop", &subscribe).await.unwrap();
+    target.run_script("shop", "insert into t values (7)").await.unwrap();
+    eventually("the row to come back", async || {
+        let rows = source.query_in("shop", "select id from t", &[]).await.unwrap();
+        rows.iter().any(|row| row.get::<_, i32>(0) == 7)
+    })
+    .await;
+    let before = firewall.counts()[&Actor::Source].accepted;
+    source.restart().await.unwrap();
+    eventually("the restarted source to be known again", async || {
+        firewall.counts()[&Actor::Source].accepted > before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_crowd_goes_through_and_denied_ones_are_bounded() {
+    let bench = Bench::new();
+    let mut config = bench.config("a");
+    config.settings.insert("max_connections".to_owned(), "120".to_owned());
+    let server = Server::initialise(config).await.unwrap();
+    let firewall = open(&server, [Actor::Application]).await;
+    let mut sessions = Vec::new();
+    for _ in 0..100 {
+        sessions.push(login(Actor::Application, &firewall, "owner").await.unwrap());
+    }
+    assert_eq!(firewall.tracked().len(), 100);
+    let began = Instant::now();
+    for _ in 0..200 {
+        sessions[0].simple_query("select 1").await.unwrap();
+    }
+    println!("through the firewall: {:?} a query", began.elapsed() / 200);
+    firewall.set_allowed(BTreeSet::new());
+    let mut denied = Vec::new();
+    for _ in 0..=DENIED_HELD_MAX {
+        denied.push(connect_as(Actor::Consumer, firewall.port()).await.unwrap());
+    }
+    eventually("all to be denied", async || {
+        let counts = firewall.counts();
+        counts[&Actor::Consumer].denied == u64::try_from(denied.len()).unwrap()
+    })
+    .await;
+    let mut byte = [0; 1];
+    assert_eq!(denied.last_mut().unwrap().read(&mut byte).await.unwrap_or(0), 0, "over the bound");
+    sessions[99].simple_query("select 1").await.unwrap();
+    denied.clear();
+    let mut again = connect_as(Actor::Consumer, firewall.port()).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_millis(50), again.read(&mut byte)).await;
+    assert!(heard.is_err(), "those that gave up make room: {heard:?}");
+    firewall.sever_all();
+    eventually("all sessions to be severed", async || {
+        sessions.iter().all(tokio_postgres::Client::is_closed)
+    })
+    .await;
 }
 
 #[tokio::test]

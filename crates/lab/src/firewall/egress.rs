@@ -98,7 +98,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
             _ = closed.wait_for(|count| *count == super::CLOSED) => return,
         };
         let Ok((client, _)) = accepted else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(super::ACCEPT_PAUSE).await;
             continue;
         };
         let mut closed = shared.closed.subscribe();

@@ -7,14 +7,15 @@
 
 mod actor;
 mod egress;
+mod instances;
 mod pump;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -22,6 +23,9 @@ use tokio::sync::{Semaphore, watch};
 
 pub use actor::{Actor, connect_as};
 pub use egress::Egress;
+pub use instances::Instances;
+
+pub(crate) use instances::children;
 
 /// How many denied connections are held open; later ones are closed at once.
 pub const DENIED_HELD_MAX: usize = 1024;
@@ -44,13 +48,14 @@ pub struct Tracked {
 /// A running firewall. Dropping it closes the port and everything behind it.
 #[derive(Debug)]
 pub struct Firewall {
-    port: u16,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     server: PathBuf,
+    port: u16,
+    instances: OnceLock<Instances>,
     state: Mutex<State>,
     gate: pump::Gate,
     denied_held: Semaphore,
@@ -59,6 +64,9 @@ struct Shared {
 }
 
 const CLOSED: u64 = u64::MAX;
+
+/// After an accept that failed, so that a lack of descriptors does not take the processor too.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 struct State {
@@ -76,21 +84,29 @@ impl Firewall {
 
     /// The same on a given port, for an endpoint that must keep its address.
     pub async fn open_at(server: impl AsRef<Path>, port: u16) -> io::Result<Self> {
+        crate::process::raise_descriptor_limit();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             server: server.as_ref().to_owned(),
+            port,
+            instances: OnceLock::new(),
             state: Mutex::default(),
             gate: pump::Gate::new(),
             denied_held: Semaphore::new(DENIED_HELD_MAX),
             severed: watch::Sender::new(0),
         });
         tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { port, shared })
+        Ok(Self { shared })
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.shared.port
+    }
+
+    /// Knows connections of these servers from now on; the first call counts.
+    pub fn know(&self, instances: &Instances) {
+        self.shared.instances.get_or_init(|| instances.clone());
     }
 
     /// Who may open connections from this moment on. [`Actor::Managed`] always may.
@@ -151,7 +167,10 @@ impl Shared {
     }
 
     async fn serve(&self, client: TcpStream, peer: SocketAddr) {
-        let actor = Actor::from_address(peer.ip());
+        let actor = match self.instances.get() {
+            Some(instances) => instances.actor_of(peer, self.port),
+            None => Actor::from_address(peer.ip()),
+        };
         let Some(key) = self.admit(actor, peer) else {
             return self.hold_denied(client).await;
         };
@@ -198,7 +217,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         };
         // An error concerns one newcomer (it has gone) or a lack of descriptors: go on.
         let Ok((client, peer)) = accepted else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let mut severed = shared.severed.subscribe();

@@ -174,6 +174,7 @@ impl Server {
     }
 
     async fn start_locked(&self, up: &mut MutexGuard<'_, Option<Up>>) -> Result<(), Error> {
+        self.wait_for_former_postmaster().await;
         let process = Program::new(self.config.tools.program("postgres"), self.log())
             .arg("-D")
             .arg(self.config.data())
@@ -203,6 +204,24 @@ impl Server {
             StopMode::Immediate => Signal::Quit,
         };
         Some(process.stop(signal, STOP_BOUND).await)
+    }
+
+    /// When the lab was killed its postmaster may still be on its way out.
+    async fn wait_for_former_postmaster(&self) {
+        let data = self.config.data();
+        let deadline = Instant::now() + STOP_BOUND;
+        let mut tick = tokio::time::interval(POLL);
+        while Instant::now() < deadline {
+            tick.tick().await;
+            let lock = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+            let pid: Option<u32> = lock.lines().next().and_then(|pid| pid.trim().parse().ok());
+            let Some(pid) = pid else { return };
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let data = data.as_os_str().as_encoded_bytes();
+            if !command.split(|byte| *byte == 0).any(|argument| argument == data) {
+                return;
+            }
+        }
     }
 
     async fn wait_until_ready(&self, process: &Running) -> Result<(), Error> {

@@ -85,6 +85,17 @@ impl Server {
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
+    /// Lets a role create subscriptions, as a member of `rds_superuser` may on RDS. Before 16 only
+    /// a superuser can, so there the role becomes one: a difference that a test must know of.
+    pub async fn allow_subscriptions(&self, role: &str) -> Result<(), Error> {
+        let role = identifier(role);
+        let sql = match self.config.tools.major() {
+            ..16 => format!("alter role {role} superuser"),
+            _ => format!("grant pg_create_subscription to {role}"),
+        };
+        self.query(&sql, &[]).await.map(drop)
+    }
+
     async fn kept_session(&self) -> Result<Arc<Client>, Error> {
         if !self.is_running() {
             return Err(Error::NotRunning { dir: self.config.dir.clone() });
