@@ -75,8 +75,8 @@ pub struct PlannedRow {
     pub title: String,
     /// Every call, in order; each is one change to the world.
     pub calls: Vec<String>,
-    /// Waits, gates and what is only looked at.
-    pub notes: Vec<String>,
+    /// Whether a person is asked here.
+    pub asks: bool,
     /// How it is undone.
     pub undo: String,
     /// Who takes writes meanwhile.
@@ -96,8 +96,10 @@ pub struct PlanView {
     pub name: MigrationName,
     /// The rows, in order.
     pub rows: Vec<PlannedRow>,
-    /// Where it would stop.
-    pub problem: Option<Problem>,
+    /// What the source would become, when nothing blocks.
+    pub target: Option<TargetFacts>,
+    /// What would stop it.
+    pub stops_at: Option<Problem>,
     /// What becomes of each parameter set by hand.
     pub parameters: Vec<ParameterVerdict>,
     /// Milliseconds for which connections may wait.

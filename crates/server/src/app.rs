@@ -1,0 +1,176 @@
+//! What requests are answered from: the store, the world, and the drivers when there are any.
+
+use std::sync::Arc;
+
+use landfall_api::{
+    AdoptRoute, Driven, Health, History, MoveSummary, MoveView, Order, ServiceRoute, StartMove,
+    Started,
+};
+use landfall_core::action::RouteAction;
+use landfall_core::journal::{Request, Store};
+use landfall_core::port::{Clock, Router};
+use landfall_core::status::{Outcome, Run};
+use landfall_core::{Code, MigrationName, Problem, Seq, spec};
+use landfall_flow::steps::ACCEPT_GATE;
+use landfall_flow::{View, process};
+
+use crate::drivers::Drivers;
+use crate::refusal::{Refused, told, unknown};
+use crate::standing::{self, Around};
+use crate::world::World;
+
+/// Everything a handler needs.
+pub(crate) struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) world: Arc<World>,
+    pub(crate) drivers: Option<Drivers>,
+}
+
+impl App {
+    pub(crate) async fn start(&self, asked: StartMove) -> Result<Started, Refused> {
+        let spec = spec::parse(&asked.spec_toml)?;
+        let name = spec.migration.name.clone();
+        if self.drivers.is_some() {
+            // A move that nobody could drive is not started.
+            self.world.ports(&spec).await?;
+        }
+        let known = View::load(self.store.as_ref(), &name).await?;
+        let undone = Run::Finished { outcome: Outcome::Undone };
+        let new = known.is_none_or(|view| view.status.run == undone);
+        landfall_flow::start(self.store.as_ref(), self.clock.as_ref(), spec, &asked.by).await?;
+        let view = self.view(&name).await?;
+        if !view.status.is_finished() {
+            self.drive(&name);
+        }
+        Ok(Started { name, new, last: view.last })
+    }
+
+    pub(crate) async fn moves(&self) -> Result<Vec<MoveSummary>, Refused> {
+        let mut moves = Vec::new();
+        for name in self.store.migrations().await? {
+            moves.push(standing::summary(&self.view(&name).await?));
+        }
+        Ok(moves)
+    }
+
+    pub(crate) async fn one(&self, name: &MigrationName) -> Result<MoveView, Refused> {
+        let view = self.view(name).await?;
+        let around = Around {
+            now: self.clock.now(),
+            lease: self.store.lease(name).await?,
+            driven: self.drivers.as_ref().map_or(Driven::No, |drivers| drivers.state(name)),
+            reading: self.drivers.as_ref().and_then(|drivers| drivers.reading(name)),
+        };
+        Ok(standing::whole(view, around))
+    }
+
+    pub(crate) async fn history(
+        &self,
+        name: &MigrationName,
+        after: Seq,
+    ) -> Result<History, Refused> {
+        let view = self.view(name).await?;
+        let titles = process::table(view.status.road)
+            .iter()
+            .map(|row| (row.step.id().to_owned(), row.step.title().to_owned()))
+            .collect();
+        let entries = self.store.read(name, after).await?;
+        Ok(History { name: name.clone(), entries, titles })
+    }
+
+    /// Writes a request into the journal and says where the move then stands.
+    pub(crate) async fn request(
+        &self,
+        name: &MigrationName,
+        request: Request,
+    ) -> Result<MoveView, Refused> {
+        landfall_flow::request(self.store.as_ref(), self.clock.as_ref(), name, request).await?;
+        self.drive(name);
+        self.one(name).await
+    }
+
+    /// Accepts the target, or approves the source's retirement: whichever gate is open.
+    pub(crate) async fn retire(
+        &self,
+        name: &MigrationName,
+        order: Order,
+    ) -> Result<MoveView, Refused> {
+        let view = self.view(name).await?;
+        let Order { by, why: note, .. } = order;
+        match view.status.run {
+            Run::AwaitingApproval { gate }
+                if gate == ACCEPT_GATE || gate == "approve_retirement" =>
+            {
+                self.request(name, Request::Approve { gate, by, note }).await
+            }
+            _ => Err(told(&Problem::new(
+                Code::NotNow,
+                format!("{name} cannot be retired: it does not wait for its acceptance"),
+                format!("`landfall status {name}` shows where it stands and what it waits for."),
+            ))),
+        }
+    }
+
+    pub(crate) async fn routes(&self) -> Result<Vec<ServiceRoute>, Refused> {
+        let router = self.world.router().await?;
+        let mut services: Vec<_> =
+            self.store.routes().await?.into_iter().map(|route| route.service).collect();
+        services.extend(router.waiting().await?);
+        let mut routes = Vec::new();
+        for service in services {
+            let view = router.view(&service).await?;
+            routes.push(ServiceRoute { service, view });
+        }
+        Ok(routes)
+    }
+
+    pub(crate) async fn adopt(&self, adopt: AdoptRoute) -> Result<ServiceRoute, Refused> {
+        let AdoptRoute { service, endpoint } = adopt;
+        if let Some(route) = self.store.route(&service).await?
+            && route.endpoint != endpoint
+        {
+            return Err(told(&Problem::new(
+                Code::NotNow,
+                format!("{service} is known already and goes to {}", route.endpoint),
+                "A route is changed by a move; `landfall route status` shows it.",
+            )));
+        }
+        let router = self.world.router().await?;
+        if self.store.route(&service).await?.is_none() {
+            let service = service.clone();
+            router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }).await?;
+        }
+        let view = router.view(&service).await?;
+        Ok(ServiceRoute { service, view })
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            drives: self.drivers.is_some(),
+            xds: self.world.xds().map(|address| address.to_string()),
+            moves: self.drivers.as_ref().map(Drivers::states).unwrap_or_default(),
+        }
+    }
+
+    /// Every unfinished move gets its driver.
+    pub(crate) async fn drive_unfinished(&self) -> Result<(), Refused> {
+        for name in self.store.migrations().await? {
+            if !self.view(&name).await?.status.is_finished() {
+                self.drive(&name);
+            }
+        }
+        Ok(())
+    }
+
+    fn drive(&self, name: &MigrationName) {
+        if let Some(drivers) = &self.drivers {
+            drivers.ensure(name);
+        }
+    }
+
+    async fn view(&self, name: &MigrationName) -> Result<View, Refused> {
+        View::load(self.store.as_ref(), name).await?.ok_or_else(|| unknown(name))
+    }
+}

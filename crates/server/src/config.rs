@@ -1,0 +1,40 @@
+//! What a server is started with. The binary fills it in from the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Whether a server moves anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It answers, and writes requests into journals; nothing more.
+    Shows,
+    /// It drives every unfinished move and tells the gateway's proxies their routes.
+    Drives {
+        /// Where proxies connect; port 0 picks a free one.
+        xds: SocketAddr,
+    },
+}
+
+/// A server's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The directory of the store.
+    pub state: PathBuf,
+    /// Where the API answers; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// What it does.
+    pub role: Role,
+    /// The longest any call to AWS, a database or the gateway may take, retries included.
+    pub call_timeout: Duration,
+    /// How long a connection waits at the gateway, as its Envoys were told.
+    pub hold_timeout: Duration,
+}
+
+impl Config {
+    /// The longest call, unless told otherwise: a lease is twice as long, so a successor of a
+    /// killed server waits about three times this.
+    pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+    /// As `landfall envoy bootstrap` writes it, unless told otherwise.
+    pub const HOLD_TIMEOUT: Duration = Duration::from_hours(1);
+}

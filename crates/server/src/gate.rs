@@ -1,0 +1,90 @@
+//! What a person looks at before opening a gate: the figures that Landfall has, in sentences.
+
+use landfall_api::GateView;
+use landfall_core::facts::ParameterFate;
+use landfall_core::quantity::duration_text;
+use landfall_core::status::Run;
+use landfall_flow::View;
+
+/// The gate that a move waits at.
+pub(crate) fn gate(view: &View, title: &str) -> Option<GateView> {
+    let Run::AwaitingApproval { gate } = &view.status.run else { return None };
+    let check = match gate.as_str() {
+        "approve_backups" => backups(view),
+        "approve_cutover" => cutover(view),
+        "accept" => accept(view),
+        "approve_retirement" => retirement(view),
+        _ => Vec::new(),
+    };
+    Some(GateView { name: gate.clone(), title: title.to_owned(), check })
+}
+
+fn backups(view: &View) -> Vec<String> {
+    vec![
+        format!(
+            "Automated backups of {} are off, and an Aurora replica needs them.",
+            view.spec.source.instance
+        ),
+        "Turning them on interrupts the instance for a moment: choose a quiet time.".to_owned(),
+    ]
+}
+
+fn cutover(view: &View) -> Vec<String> {
+    let mut check = Vec::new();
+    if let Some(lag) = &view.facts.sustained {
+        check.push(format!(
+            "The replica lagged by at most {} over {} points from {} to {}.",
+            lag.lag_max,
+            lag.points,
+            minute(lag.from),
+            minute(lag.to)
+        ));
+    }
+    if let Some(verdicts) = &view.facts.parameters {
+        let lost: Vec<&str> = verdicts
+            .iter()
+            .filter(|verdict| {
+                matches!(verdict.fate, ParameterFate::Dropped | ParameterFate::Adjusted)
+            })
+            .map(|verdict| verdict.name.as_str())
+            .collect();
+        check.push(match lost.len() {
+            0 => format!("All {} parameters set by hand carry over.", verdicts.len()),
+            _ => format!("These parameters do not carry over as they are: {}.", lost.join(", ")),
+        });
+    }
+    check.push(format!(
+        "New connections will wait at the gateway, {} at most; then Landfall goes back by itself.",
+        duration_text::to_text(view.spec.pause_budget())
+    ));
+    check.push("Sessions that are open on the source will be ended.".to_owned());
+    check
+}
+
+fn accept(view: &View) -> Vec<String> {
+    let mut check = Vec::new();
+    if let (Some(held), Some(released)) = (view.facts.held_since, view.facts.released_at) {
+        let pause = released.duration_since(held).unsigned_abs();
+        check.push(format!("Connections waited {}.", duration_text::to_text(pause)));
+    }
+    check.push(format!(
+        "{} takes the writes; look at the application on it for as long as you need.",
+        view.spec.target.cluster
+    ));
+    check.push(format!(
+        "{} is fenced and holds everything up to the cutover. There is no way back by Landfall.",
+        view.spec.source.instance
+    ));
+    check
+}
+
+fn retirement(view: &View) -> Vec<String> {
+    vec![
+        format!("Snapshot {} is taken and must be available.", view.spec.final_snapshot()),
+        format!("Then {} is deleted. This cannot be undone.", view.spec.source.instance),
+    ]
+}
+
+fn minute(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}

@@ -1,0 +1,101 @@
+//! Looking without touching: the assessment and the dry run.
+
+use landfall_api::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
+use landfall_core::facts::{SourceFacts, TargetFacts};
+use landfall_core::journal::Commitment;
+use landfall_core::status::Road;
+use landfall_core::{Spec, spec};
+use landfall_flow::assess::{self, Finding, Survey};
+use landfall_flow::process::{self, Window};
+use landfall_flow::rehearse::{self, RowPlan};
+
+use crate::app::App;
+use crate::refusal::Refused;
+
+impl App {
+    /// Everything found about a spec's source.
+    pub(crate) async fn assess(&self, asked: &SpecText) -> Result<Assessment, Refused> {
+        let spec = spec::parse(&asked.spec_toml)?;
+        let ports = self.world.ports(&spec).await?;
+        let survey = assess::survey(&ports.ports(), &spec).await?;
+        Ok(assessment(&spec, &survey))
+    }
+
+    /// Every row of a move with its calls.
+    pub(crate) async fn plan(&self, asked: &SpecText) -> Result<PlanView, Refused> {
+        let spec = spec::parse(&asked.spec_toml)?;
+        let ports = self.world.ports(&spec).await?;
+        let rehearsal = rehearse::rehearse(&ports.ports(), &spec).await?;
+        Ok(PlanView {
+            name: spec.migration.name.clone(),
+            rows: rehearsal.rows.into_iter().map(row).collect(),
+            target: rehearsal.target,
+            stops_at: rehearsal.stops_at,
+            parameters: rehearsal.parameters,
+            pause_budget_ms: u64::try_from(spec.pause_budget().as_millis()).unwrap_or(u64::MAX),
+            findings: rehearsal.findings.into_iter().map(finding).collect(),
+        })
+    }
+}
+
+fn row(planned: RowPlan) -> PlannedRow {
+    let row = process::table(Road::Physical).iter().find(|row| row.step.id() == planned.step);
+    PlannedRow {
+        phase: planned.phase,
+        id: planned.step,
+        title: planned.title,
+        calls: planned.calls,
+        asks: planned.asks,
+        undo: planned.undo,
+        writes: planned.writes,
+        safe: planned.safe,
+        in_pause: row.is_some_and(|row| row.window == Window::Pause),
+        commitment: row.map_or(Commitment::Revocable, |row| row.commitment),
+    }
+}
+
+fn assessment(spec: &Spec, survey: &Survey) -> Assessment {
+    Assessment {
+        name: spec.migration.name.clone(),
+        source: source(survey),
+        target: target(spec, survey),
+        findings: assess::findings(spec, survey).into_iter().map(finding).collect(),
+        looked_inside: survey.inside.is_some(),
+    }
+}
+
+fn source(survey: &Survey) -> Option<SourceFacts> {
+    let instance = survey.instance.clone()?;
+    Some(SourceFacts {
+        arn: instance.arn,
+        endpoint: instance.endpoint?,
+        engine_version: instance.engine_version,
+        class: instance.class,
+        subnet_group: instance.subnet_group,
+        encrypted: instance.encrypted,
+        kms_key: instance.kms_key,
+        parameter_group: instance.parameter_group.map(|group| group.name.to_string()),
+    })
+}
+
+fn target(spec: &Spec, survey: &Survey) -> Option<TargetFacts> {
+    let instance = survey.instance.as_ref()?;
+    let version = assess::choose_version(spec, instance, &survey.versions)?;
+    let class = assess::choose_class(spec, instance, &survey.classes)?;
+    let (engine_version, family) = (version.version.clone(), version.family.clone());
+    Some(TargetFacts { engine_version, family, class })
+}
+
+fn finding(finding: Finding) -> FindingView {
+    FindingView {
+        severity: match finding.severity {
+            assess::Severity::Blocker => Severity::Blocker,
+            assess::Severity::Warning => Severity::Warning,
+            assess::Severity::Note => Severity::Note,
+        },
+        code: finding.code,
+        object: finding.object,
+        what: finding.what,
+        remedy: finding.remedy,
+    }
+}

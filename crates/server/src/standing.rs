@@ -1,0 +1,261 @@
+//! Where a move stands, as the API shows it: a journal's fold beside its process table.
+
+use jiff::Timestamp;
+use landfall_api::{Driven, LeaseView, MoveSummary, MoveView, PauseClock, Place, RowView, Waited};
+use landfall_core::journal::{Commitment, Lease};
+use landfall_core::problem::Writes;
+use landfall_core::status::{Course, Outcome, Run};
+use landfall_flow::View;
+use landfall_flow::process::{self, Row, Window};
+
+use crate::gate;
+
+/// What the journal does not know.
+pub(crate) struct Around {
+    pub(crate) now: Timestamp,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) driven: Driven,
+    pub(crate) reading: Option<String>,
+}
+
+/// One line.
+pub(crate) fn summary(view: &View) -> MoveSummary {
+    MoveSummary {
+        name: view.name.clone(),
+        source: view.spec.source.instance.clone(),
+        target: view.spec.target.cluster.clone(),
+        status: view.status.clone(),
+        writes: writes(view),
+        updated_at: view.updated_at,
+    }
+}
+
+/// Everything.
+pub(crate) fn whole(view: View, around: Around) -> MoveView {
+    let row = here(&view);
+    let title = row.map_or_else(String::new, |row| row.step.title().to_owned());
+    let safe = row.map_or("Nothing has been changed yet.", |row| row.safe);
+    MoveView {
+        writes: writes(&view),
+        safe: finished(&view).unwrap_or(safe).to_owned(),
+        waited: waited(&view, around.reading),
+        gate: gate::gate(&view, &title),
+        pause: view.facts.held_since.map(|since| PauseClock {
+            since,
+            until: view.facts.released_at,
+            budget_ms: u64::try_from(view.spec.pause_budget().as_millis()).unwrap_or(u64::MAX),
+        }),
+        lease: around.lease.filter(|lease| lease.until > around.now).map(|lease| LeaseView {
+            holder: lease.holder,
+            epoch: lease.epoch,
+            until: lease.until,
+        }),
+        driven: around.driven,
+        rows: rows(&view),
+        title,
+        now: around.now,
+        name: view.name,
+        status: view.status,
+        facts: view.facts,
+        spec: view.spec,
+        started_at: view.started_at,
+        entered_at: view.entered_at,
+        updated_at: view.updated_at,
+        last: view.last,
+    }
+}
+
+fn here(view: &View) -> Option<&'static Row> {
+    process::table(view.status.road).iter().find(|row| row.step.id() == view.status.step)
+}
+
+fn finished(view: &View) -> Option<&'static str> {
+    match &view.status.run {
+        Run::Finished { outcome: Outcome::Moved } => {
+            Some("The move is over; the target is the database.")
+        }
+        Run::Finished { outcome: Outcome::Undone } => {
+            Some("The move was undone; the source is the database, as before.")
+        }
+        Run::Running
+        | Run::Waiting { .. }
+        | Run::AwaitingApproval { .. }
+        | Run::NeedsHuman { .. }
+        | Run::Paused { .. } => None,
+    }
+}
+
+/// Who takes writes: the row says, but before its intent the release has not happened.
+fn writes(view: &View) -> Writes {
+    match &view.status.run {
+        Run::Finished { outcome: Outcome::Moved } => return Writes::Target,
+        Run::Finished { outcome: Outcome::Undone } => return Writes::Source,
+        Run::NeedsHuman { problem } => {
+            if let Some(writes) = problem.writes {
+                return writes;
+            }
+        }
+        Run::Running | Run::Waiting { .. } | Run::AwaitingApproval { .. } | Run::Paused { .. } => {}
+    }
+    let by_row = here(view).map_or(Writes::Source, |row| row.writes);
+    let committed = view.status.commitment == Commitment::Committed;
+    if by_row == Writes::Target && !committed { Writes::Nobody } else { by_row }
+}
+
+fn waited(view: &View, reading: Option<String>) -> Option<Waited> {
+    let Run::Waiting { why, since, deadline } = &view.status.run else { return None };
+    let reading = reading.unwrap_or_default();
+    Some(Waited { why: why.clone(), reading, since: *since, deadline: *deadline })
+}
+
+fn rows(view: &View) -> Vec<RowView> {
+    process::table(view.status.road).iter().map(|row| one_row(view, row)).collect()
+}
+
+fn one_row(view: &View, row: &Row) -> RowView {
+    let id = row.step.id();
+    let completed_at = view.completed.get(id).copied();
+    let undoing = view.status.course == Course::Undoing;
+    let over = view.status.is_finished();
+    let place = match (completed_at, id == view.status.step) {
+        (_, true) if !over => Place::Here,
+        (Some(_), _) if !(over && undoing) => Place::Done,
+        _ if undoing => Place::Undone,
+        _ => Place::Ahead,
+    };
+    RowView {
+        phase: row.phase,
+        id: id.to_owned(),
+        title: row.step.title().to_owned(),
+        place,
+        completed_at,
+        in_pause: row.window == Window::Pause,
+        commitment: row.commitment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::journal::{Entry, RECORD_VERSION, Record, Request};
+    use landfall_core::status::{Phase, Road};
+    use landfall_core::{Epoch, MigrationName, Seq};
+
+    use super::*;
+
+    const SPEC: &str = r#"
+[migration]
+name = "orders"
+[source]
+instance = "orders-prod"
+[target]
+cluster = "orders-aurora"
+quarantine_group = "sg-target"
+[route]
+service = "orders"
+[cutover]
+quarantine_group = "sg-source"
+"#;
+
+    fn fold(records: Vec<(Option<&str>, Record)>) -> View {
+        let spec = Box::new(landfall_core::spec::parse(SPEC).unwrap());
+        let started = Record::Started { road: Road::Physical, spec, by: "ann".to_owned() };
+        let entries: Vec<Entry> = [(None, started)]
+            .into_iter()
+            .chain(records)
+            .zip(1..)
+            .map(|((step, record), seq)| Entry {
+                migration: MigrationName::new("orders"),
+                seq: Seq(seq),
+                epoch: Epoch(1),
+                at: Timestamp::UNIX_EPOCH,
+                step: step.map(ToOwned::to_owned),
+                record,
+                version: RECORD_VERSION,
+            })
+            .collect();
+        View::fold(&entries).unwrap().unwrap()
+    }
+
+    fn entered(phase: Phase, course: Course) -> Record {
+        Record::Entered { phase, course }
+    }
+
+    fn done() -> Record {
+        Record::Completed { seen: serde_json::Value::Null }
+    }
+
+    fn shown(view: View) -> MoveView {
+        let (now, driven) = (Timestamp::UNIX_EPOCH, Driven::No);
+        whole(view, Around { now, lease: None, driven, reading: None })
+    }
+
+    #[test]
+    fn a_move_that_has_just_started_has_everything_ahead() {
+        let shown = shown(fold(vec![]));
+        assert_eq!(shown.writes, Writes::Source);
+        assert!(shown.rows.iter().all(|row| row.place == Place::Ahead));
+    }
+
+    #[test]
+    fn rows_are_done_here_and_ahead() {
+        let first = "prepare.assess_source";
+        let second = "prepare.approve_backups";
+        let view = fold(vec![
+            (Some(first), entered(Phase::Prepare, Course::Doing)),
+            (Some(first), done()),
+            (Some(second), entered(Phase::Prepare, Course::Doing)),
+            (Some(second), Record::GateOpened { gate: "approve_backups".to_owned() }),
+        ]);
+        let shown = shown(view);
+        let places: Vec<Place> = shown.rows.iter().take(3).map(|row| row.place).collect();
+        assert_eq!(places, [Place::Done, Place::Here, Place::Ahead]);
+        let gate = shown.gate.unwrap();
+        assert_eq!(gate.name, "approve_backups");
+        assert!(gate.check.iter().any(|line| line.contains("orders-prod")), "{gate:?}");
+    }
+
+    #[test]
+    fn before_its_intent_the_release_has_not_happened() {
+        let step = "cutover.release_traffic";
+        let view = fold(vec![(Some(step), entered(Phase::Cutover, Course::Doing))]);
+        assert_eq!(shown(view).writes, Writes::Nobody);
+    }
+
+    #[test]
+    fn an_aborted_move_shows_what_is_taken_back() {
+        let (first, second) = ("prepare.assess_source", "prepare.approve_backups");
+        let abort = Request::Abort { by: "ann".to_owned(), why: "enough".to_owned() };
+        let view = fold(vec![
+            (Some(first), entered(Phase::Prepare, Course::Doing)),
+            (Some(first), done()),
+            (Some(second), entered(Phase::Prepare, Course::Doing)),
+            (Some(second), Record::Requested { request: abort }),
+            (Some(second), entered(Phase::Prepare, Course::Undoing)),
+            (Some(second), done()),
+            (Some(first), entered(Phase::Prepare, Course::Undoing)),
+        ]);
+        let shown = shown(view);
+        let places: Vec<Place> = shown.rows.iter().take(3).map(|row| row.place).collect();
+        assert_eq!(places, [Place::Here, Place::Undone, Place::Undone]);
+    }
+
+    #[test]
+    fn the_end_says_who_is_the_database() {
+        let finished = Record::Finished { outcome: Outcome::Undone };
+        let undone = shown(fold(vec![(None, finished)]));
+        assert_eq!(undone.writes, Writes::Source);
+        assert!(undone.safe.contains("undone"), "{}", undone.safe);
+    }
+
+    #[test]
+    fn every_gate_of_the_table_says_what_to_look_at() {
+        for gate in ["approve_backups", "approve_cutover", "accept", "approve_retirement"] {
+            let step = "soak.keep_fence";
+            let view = fold(vec![
+                (Some(step), entered(Phase::Soak, Course::Doing)),
+                (Some(step), Record::GateOpened { gate: gate.to_owned() }),
+            ]);
+            assert!(!gate::gate(&view, "x").unwrap().check.is_empty(), "{gate}");
+        }
+    }
+}

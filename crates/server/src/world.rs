@@ -1,0 +1,98 @@
+//! The ports of a server: AWS once for all moves, a database per move, one gateway.
+//!
+//! Made when first needed, so that looking at a journal needs no region, no secret and no proxy.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use landfall_aws::AwsCloud;
+use landfall_core::journal::Store;
+use landfall_core::port::{Clock, Ports};
+use landfall_core::{DatabaseName, Failure, Spec};
+use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
+use landfall_route::{EnvoyRouter, EnvoySettings};
+use tokio::sync::OnceCell;
+
+use crate::config::{Config, Role};
+
+/// Makes ports.
+pub(crate) struct World {
+    config: Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    cloud: OnceCell<Arc<AwsCloud>>,
+    router: OnceCell<Arc<EnvoyRouter>>,
+}
+
+/// One move's ports, owned.
+pub(crate) struct OwnPorts {
+    cloud: Arc<AwsCloud>,
+    database: Option<PostgresDatabase>,
+    router: Arc<EnvoyRouter>,
+    clock: Arc<dyn Clock>,
+}
+
+impl OwnPorts {
+    /// As steps take them.
+    pub(crate) fn ports(&self) -> Ports<'_> {
+        Ports {
+            cloud: self.cloud.as_ref(),
+            database: self.database.as_ref().map(|database| database as _),
+            router: self.router.as_ref(),
+            clock: self.clock.as_ref(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        let (cloud, router) = (OnceCell::new(), OnceCell::new());
+        Self { config, store, clock, cloud, router }
+    }
+
+    /// The ports for a spec; fails when the region or the password cannot be found.
+    pub(crate) async fn ports(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
+        let (cloud, router) = (self.cloud().await?, self.router().await?);
+        let database = self.database(spec)?;
+        Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
+    }
+
+    async fn cloud(&self) -> Result<Arc<AwsCloud>, Failure> {
+        let make = || async { AwsCloud::from_env(self.config.call_timeout).await.map(Arc::new) };
+        self.cloud.get_or_try_init(make).await.cloned()
+    }
+
+    fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
+        let Some(access) = &spec.access else { return Ok(None) };
+        let options = AccessOptions {
+            user: access.user.clone(),
+            password: Secret::resolve(&access.password)?,
+            first_database: DatabaseName::new(&access.database),
+            call_timeout: self.config.call_timeout,
+            root_certificate: None,
+        };
+        PostgresDatabase::new(options).map(Some)
+    }
+
+    /// The gateway's control plane. A server that only shows has one too, on a port that no proxy
+    /// knows: routes are in the store, and the server that proxies know sees every change there.
+    pub(crate) async fn router(&self) -> Result<Arc<EnvoyRouter>, Failure> {
+        let listen = match self.config.role {
+            Role::Drives { xds } => xds,
+            Role::Shows => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        };
+        let (hold_timeout, call_timeout) = (self.config.hold_timeout, self.config.call_timeout);
+        let settings = EnvoySettings { listen, hold_timeout, call_timeout };
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let make = || async { EnvoyRouter::start(settings, store, clock).await.map(Arc::new) };
+        self.router.get_or_try_init(make).await.cloned()
+    }
+
+    /// Where proxies connect, when this server tells them anything.
+    pub(crate) fn xds(&self) -> Option<SocketAddr> {
+        match self.config.role {
+            Role::Drives { .. } => self.router.get().map(|router| router.address()),
+            Role::Shows => None,
+        }
+    }
+}
