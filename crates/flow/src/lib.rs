@@ -9,9 +9,11 @@ pub mod assess;
 pub mod driver;
 pub mod model;
 
+pub mod page;
 pub mod parameters;
 pub mod process;
 
+pub mod rehearse;
 pub mod request;
 
 pub mod step;

@@ -166,12 +166,12 @@ mod tests {
 
     use super::*;
 
-    fn parameter(name: &str, value: &str, allowed: &str, modifiable: bool) -> Parameter {
+    fn parameter(name: &str, value: &str, allowed: &str) -> Parameter {
         Parameter {
             name: name.into(),
             value: (!value.is_empty()).then(|| value.into()),
             apply_type: ApplyType::Dynamic,
-            modifiable,
+            modifiable: name != "wal_buffers",
             allowed: (!allowed.is_empty()).then(|| allowed.into()),
             source: ParameterSource::User,
         }
@@ -179,15 +179,15 @@ mod tests {
 
     fn fate(name: &str, value: &str) -> ParameterVerdict {
         let offer = Offer::new(
-            vec![parameter("rds.logical_replication", "0", "0,1", true)],
+            vec![parameter("rds.logical_replication", "0", "0,1")],
             vec![
-                parameter("work_mem", "", "64-2147483647", true),
-                parameter("log_statement", "none", "none,ddl,mod,all", true),
-                parameter("shared_buffers", "", "16-1073741823", true),
-                parameter("wal_buffers", "", "", false),
+                parameter("work_mem", "", "64-2147483647"),
+                parameter("log_statement", "none", "none,ddl,mod,all"),
+                parameter("shared_buffers", "", "16-1073741823"),
+                parameter("wal_buffers", "", ""),
             ],
         );
-        translate(&[parameter(name, value, "", true)], &offer).remove(0)
+        translate(&[parameter(name, value, "")], &offer).remove(0)
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn defaults_of_the_engine_are_not_translated() {
-        let mut default = parameter("work_mem", "4096", "", true);
+        let mut default = parameter("work_mem", "4096", "");
         default.source = ParameterSource::EngineDefault;
         assert!(translate(&[default], &Offer::default()).is_empty());
     }

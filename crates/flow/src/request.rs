@@ -60,7 +60,7 @@ pub async fn start(
             }
         }
         let after = view.as_ref().map_or(Seq(0), |view| view.last);
-        match write(store, clock, &name, after, None, record.clone()).await {
+        match store.append(entry(clock, &name, after, record.clone())).await {
             Ok(_) => {
                 let view = View::load(store, &name).await?;
                 return view.map(|view| view.status).ok_or_else(|| Refusal::told(unknown(&name)));
@@ -89,7 +89,8 @@ pub async fn request(
             Ok(after) => after,
             Err(illegal) => return Err(Refusal::told(refused(&view, &request, &illegal.why))),
         };
-        match write(store, clock, name, view.last, step, record.clone()).await {
+        let entry = NewEntry { step, ..entry(clock, name, view.last, record.clone()) };
+        match store.append(entry).await {
             Ok(_) => return Ok(after),
             Err(StoreError::Outrun(_)) => {}
             Err(error) => return Err(error.into()),
@@ -98,16 +99,9 @@ pub async fn request(
     Err(Refusal::told(busy(name)))
 }
 
-async fn write(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    name: &MigrationName,
-    after: Seq,
-    step: Option<String>,
-    record: Record,
-) -> Result<Seq, StoreError> {
-    let (migration, author, at) = (name.clone(), Author::Person, clock.now());
-    store.append(NewEntry { migration, after, author, at, step, record }).await
+fn entry(clock: &dyn Clock, name: &MigrationName, after: Seq, record: Record) -> NewEntry {
+    let (migration, at) = (name.clone(), clock.now());
+    NewEntry { migration, after, author: Author::Person, at, step: None, record }
 }
 
 fn refused(view: &View, request: &Request, why: &str) -> Problem {

@@ -18,8 +18,6 @@ pub struct Trail {
     pub repeated: u32,
     /// Failures in a row.
     pub failures: u32,
-    /// Whether the last intent still has no recorded effect.
-    pub open: bool,
     /// Intents of the same action, whatever was seen.
     pub insisted: u32,
     /// The step was seen to be done; the next one is entered next.
@@ -145,16 +143,13 @@ impl View {
                 self.trail = Trail::default();
             }
             Record::Intended { action, seen, .. } => self.intended(action, seen),
-            Record::Acted { effect } => {
-                self.trail.open = false;
-                match effect {
-                    Effect::Taken => {
-                        self.trail.failures = 0;
-                        self.trail.repeated += 1;
-                    }
-                    Effect::Failed { .. } => self.trail.failures += 1,
+            Record::Acted { effect } => match effect {
+                Effect::Taken => {
+                    self.trail.failures = 0;
+                    self.trail.repeated += 1;
                 }
-            }
+                Effect::Failed { .. } => self.trail.failures += 1,
+            },
             Record::Completed { .. } => self.complete(entry),
             Record::Led { .. }
             | Record::Learned { .. }
@@ -176,7 +171,6 @@ impl View {
         let insists = self.trail.intent.as_ref().is_some_and(|(last, _)| last == action);
         self.trail.insisted = if insists { self.trail.insisted + 1 } else { 1 };
         self.trail.intent = Some((action.clone(), seen));
-        self.trail.open = true;
     }
 
     fn complete(&mut self, entry: &Entry) {

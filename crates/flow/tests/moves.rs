@@ -31,3 +31,23 @@ fn a_move_without_credentials_loses_nothing() {
     let proof = bench.view().facts.proven.unwrap();
     assert!(proof.marker_lsn.is_none() && proof.zero_touches >= 2);
 }
+
+#[test]
+fn the_dry_run_shows_every_row_and_touches_nothing() {
+    let bench = Bench::new();
+    let before = bench.world.footprint();
+    let mut rehearsal = None;
+    bench.on(async {
+        let ports = bench.ports();
+        rehearsal = Some(landfall_flow::rehearse::rehearse(&ports, &bench.spec).await.unwrap());
+    });
+    let rehearsal = rehearsal.unwrap();
+    assert_eq!(rehearsal.stops_at, None);
+    assert_eq!(bench.world.footprint(), before);
+    let calls: Vec<String> = rehearsal
+        .rows
+        .iter()
+        .flat_map(|row| row.calls.iter().map(move |call| format!("{}: {call}", row.step)))
+        .collect();
+    insta::assert_snapshot!(calls.join("\n"));
+}

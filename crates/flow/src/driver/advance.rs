@@ -15,7 +15,7 @@ use crate::process::{self, Row};
 use crate::step::{Decision, Look, Plan, Wait};
 
 /// Who aborts when the pause budget is spent.
-pub const BUDGET: &str = "the pause budget";
+pub(crate) const BUDGET: &str = "the pause budget";
 
 impl Drive<'_> {
     pub(super) async fn walk(&mut self) -> Result<Outcome, Ended> {
@@ -196,12 +196,14 @@ impl Drive<'_> {
 
 /// What a person is told of a failure.
 fn told(code: Code, failure: &Failure) -> Problem {
-    let hint = match code {
-        Code::AccessDenied => "Check credentials and rights, then run `landfall resume`.",
-        Code::NameTaken => "Choose another name in the spec, or remove that object.",
-        Code::QuotaExceeded => "Ask AWS for a higher quota, then run `landfall resume`.",
-        Code::StoreUnwritable => "Make room on the disk, then run `landfall resume`.",
-        _ => "`landfall resume` looks again; before release `landfall abort` goes back.",
+    let hint = if code == Code::AccessDenied {
+        "Check credentials and rights, then run `landfall resume`."
+    } else if code == Code::NameTaken {
+        "Choose another name in the spec, or remove that object."
+    } else if code == Code::QuotaExceeded {
+        "Ask AWS for a higher quota, then run `landfall resume`."
+    } else {
+        "`landfall resume` looks again; before release `landfall abort` goes back."
     };
     Problem::new(code, format!("could not {}", failure.what), hint).detail(failure.detail.clone())
 }

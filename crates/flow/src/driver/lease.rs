@@ -49,7 +49,11 @@ impl Drive<'_> {
             self.driver.store.renew_lease(&self.lease, until).await.map_err(
                 |error| match error {
                     StoreError::LeaseHeld { .. } => Ended::LostLease,
-                    other => refused(other),
+                    StoreError::Outrun(_)
+                    | StoreError::EpochLost(_)
+                    | StoreError::RouteOutrun { .. }
+                    | StoreError::Newer(_)
+                    | StoreError::Medium(_) => refused(error),
                 },
             )?;
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use landfall_core::action::{CloudAction, NewReplicaCluster, NewWriter};
+use landfall_core::action::{CloudAction, NewReplicaCluster, NewWriter, SessionClass};
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
 use landfall_core::port::Stamp;
@@ -43,6 +43,17 @@ pub(super) fn example_groups() -> BTreeMap<(GroupLevel, String), (ParameterGroup
     BTreeMap::from([((GroupLevel::Instance, name.to_owned()), (group, parameters))])
 }
 
+pub(super) fn example_offer() -> BTreeMap<GroupLevel, Vec<Parameter>> {
+    let default = |name: &&str| parameter(name, None, ParameterSource::EngineDefault);
+    BTreeMap::from([
+        (
+            GroupLevel::Cluster,
+            ["rds.logical_replication", "work_mem"].iter().map(default).collect(),
+        ),
+        (GroupLevel::Instance, ["work_mem", "log_statement"].iter().map(default).collect()),
+    ])
+}
+
 pub(super) fn example_versions() -> Vec<EngineVersion> {
     ["15.14", "15.15"]
         .map(|version| EngineVersion {
@@ -67,8 +78,12 @@ fn ours(tags: &Tags, stamp: &Stamp) -> bool {
     tags.get(TAG_MIGRATION).map(String::as_str) == Some(stamp.migration.as_str())
 }
 
-fn members(groups: &[SecurityGroupId], active: bool) -> Vec<GroupMembership> {
-    groups.iter().map(|group| GroupMembership { group: group.clone(), active }).collect()
+fn in_force(groups: &[SecurityGroupId]) -> Vec<GroupMembership> {
+    groups.iter().map(|group| GroupMembership { group: group.clone(), active: true }).collect()
+}
+
+fn coming(groups: &[SecurityGroupId]) -> Vec<GroupMembership> {
+    groups.iter().map(|group| GroupMembership { group: group.clone(), active: false }).collect()
 }
 
 fn busy(status: &str) -> ResourceState {
@@ -124,13 +139,13 @@ impl Inner {
         let server = match subject {
             Subject::Instance(id) => {
                 if let Some(instance) = self.instances.get_mut(id) {
-                    instance.security_groups = members(groups, true);
+                    instance.security_groups = in_force(groups);
                 }
                 Some(&mut self.source)
             }
             Subject::Cluster(id) => {
                 if let Some(cluster) = self.clusters.get_mut(id) {
-                    cluster.security_groups = members(groups, true);
+                    cluster.security_groups = in_force(groups);
                 }
                 self.target.as_mut()
             }
@@ -211,13 +226,13 @@ impl Inner {
             CloudAction::CreateReplicaCluster(new) => self.create_cluster(new, stamp, action),
             CloudAction::CreateWriter(new) => self.create_writer(new, stamp, action),
             CloudAction::SetInstanceSecurityGroups { instance, groups } => {
-                self.instance(instance, action)?.security_groups = members(groups, false);
+                self.instance(instance, action)?.security_groups = coming(groups);
                 let subject = Subject::Instance(instance.clone());
                 self.plan(self.delays.groups, Later::Groups(subject, groups.clone()));
                 Ok(())
             }
             CloudAction::SetClusterSecurityGroups { cluster, groups } => {
-                self.cluster(cluster, action)?.security_groups = members(groups, false);
+                self.cluster(cluster, action)?.security_groups = coming(groups);
                 let subject = Subject::Cluster(cluster.clone());
                 self.plan(self.delays.groups, Later::Groups(subject, groups.clone()));
                 Ok(())
@@ -279,7 +294,7 @@ impl Inner {
     ) -> Result<(), Failure> {
         let key = (level, name.to_string());
         if let Some((group, _)) = self.groups.get(&key) {
-            return already(ours(&group.tags, stamp), action);
+            return already(&group.tags, stamp, action);
         }
         let (name, family) = (name.clone(), family.to_owned());
         let group = ParameterGroup { name, family, tags: tags(stamp) };
@@ -294,7 +309,7 @@ impl Inner {
         action: &CloudAction,
     ) -> Result<(), Failure> {
         if let Some(cluster) = self.clusters.get(&new.cluster) {
-            return already(ours(&cluster.tags, stamp), action);
+            return already(&cluster.tags, stamp, action);
         }
         let source = self.instances.values_mut().find(|i| i.arn == new.source_arn);
         let Some(source) = source else {
@@ -314,7 +329,7 @@ impl Inner {
             replicates_from: Some(new.source_arn.clone()),
             members: vec![],
             parameter_group: Some(new.parameter_group.clone()),
-            security_groups: members(&new.security_groups, true),
+            security_groups: in_force(&new.security_groups),
             backup_retention_days: new.backup_retention_days,
             deletion_protected: false,
             tags: tags(stamp),
@@ -331,7 +346,7 @@ impl Inner {
         action: &CloudAction,
     ) -> Result<(), Failure> {
         if let Some(instance) = self.instances.get(&new.instance) {
-            return already(ours(&instance.tags, stamp), action);
+            return already(&instance.tags, stamp, action);
         }
         let cluster = self.cluster(&new.cluster, action)?;
         cluster.members.push(ClusterMember { instance: new.instance.clone(), writer: true });
@@ -353,7 +368,7 @@ impl Inner {
     fn reboot(&mut self, id: &InstanceId, action: &CloudAction) -> Result<(), Failure> {
         self.available(id, action)?.state = busy("rebooting");
         if self.fence_works() {
-            self.traffic.cut(Side::Source, false);
+            self.traffic.cut(Side::Source, SessionClass::All);
         }
         self.source.up = !self.fence_works();
         self.plan(self.delays.reboot, Later::Rebooted(id.clone()));
@@ -402,8 +417,8 @@ impl Inner {
     }
 }
 
-fn already(ours: bool, action: &CloudAction) -> Result<(), Failure> {
-    if ours {
+fn already(tags: &Tags, stamp: &Stamp, action: &CloudAction) -> Result<(), Failure> {
+    if ours(tags, stamp) {
         return Ok(());
     }
     Err(failure(FailureKind::TakenByAnother, action, "it exists and carries another tag"))
@@ -450,12 +465,7 @@ impl Cloud for World {
         _family: &str,
     ) -> Result<Vec<Parameter>, Failure> {
         self.call().await;
-        let names: &[&str] = match level {
-            GroupLevel::Cluster => &["rds.logical_replication", "work_mem"],
-            GroupLevel::Instance => &["work_mem", "log_statement"],
-        };
-        let default = ParameterSource::EngineDefault;
-        Ok(names.iter().map(|name| parameter(name, None, default)).collect())
+        Ok(self.lock().offer.get(&level).cloned().unwrap_or_default())
     }
 
     async fn aurora_versions(&self, _version: &str) -> Result<Vec<EngineVersion>, Failure> {

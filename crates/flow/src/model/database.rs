@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::Lsn;
-use landfall_core::action::{DatabaseAction, SessionClass};
+use landfall_core::action::DatabaseAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{DatabaseName, Endpoint};
 use landfall_core::port::Database;
@@ -76,7 +76,7 @@ impl Inner {
             DatabaseAction::TerminateSessions { at, class } => {
                 let (side, _) = self.reach(at)?;
                 if self.fence_works() {
-                    self.traffic.cut(side, *class == SessionClass::Idle);
+                    self.traffic.cut(side, *class);
                 }
             }
         }

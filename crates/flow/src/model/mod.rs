@@ -8,6 +8,7 @@ mod cloud;
 mod database;
 mod executor;
 mod router;
+mod seed;
 mod store;
 mod traffic;
 
@@ -26,6 +27,7 @@ use landfall_core::port::router::{ProxyView, Route};
 use landfall_core::{Spec, spec};
 
 pub use executor::{Lane, run_to_end};
+pub use seed::Likeness;
 pub use store::MemoryStore;
 pub use traffic::{Ledger, Write};
 
@@ -79,6 +81,7 @@ pub enum Sabotage {
 }
 
 /// A server of the model.
+#[expect(clippy::struct_excessive_bools, reason = "up and in recovery are independent")]
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     /// Whether it accepts connections at all.
@@ -123,6 +126,10 @@ pub(crate) struct Inner {
     pub(crate) events: Vec<(Subject, CloudEvent)>,
     pub(crate) versions: Vec<EngineVersion>,
     pub(crate) classes: Vec<String>,
+    /// Aurora's parameters, by level.
+    pub(crate) offer: BTreeMap<GroupLevel, Vec<Parameter>>,
+    /// The groups that let nobody from outside in: the source's, the target's.
+    pub(crate) quarantine: [SecurityGroupId; 2],
     pub(crate) source_at: Endpoint,
     pub(crate) source: Server,
     pub(crate) target: Option<Server>,
@@ -208,6 +215,8 @@ impl World {
             events: Vec::new(),
             versions: cloud::example_versions(),
             classes: ["db.r6g.large", "db.r7g.large"].map(str::to_owned).to_vec(),
+            offer: cloud::example_offer(),
+            quarantine: ["sg-quarantine-source".into(), "sg-quarantine-target".into()],
             source_at,
             source,
             target: None,
@@ -221,9 +230,10 @@ impl World {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// The world as ports, with or without SQL access.
-    pub fn ports(&self, access: bool) -> Ports<'_> {
-        Ports { cloud: self, database: access.then_some(self as _), router: self, clock: self }
+    /// The world as ports, with SQL access when the spec gives it.
+    pub fn ports(&self, spec: &Spec) -> Ports<'_> {
+        let database = spec.access.is_some().then_some(self as _);
+        Ports { cloud: self, database, router: self, clock: self }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -263,9 +273,14 @@ pub struct Meddling<'a> {
 }
 
 impl Meddling<'_> {
-    /// The replica stops receiving, or goes on.
-    pub fn stall(&mut self, stalled: bool) {
-        self.inner.stalled = stalled.then_some(self.inner.now);
+    /// The replica stops receiving.
+    pub fn stall(&mut self) {
+        self.inner.stalled = Some(self.inner.now);
+    }
+
+    /// The replica receives again.
+    pub fn recover(&mut self) {
+        self.inner.stalled = None;
     }
 
     /// Replaces the source instance's record.

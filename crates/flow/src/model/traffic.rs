@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use landfall_core::action::SessionClass;
 use landfall_core::port::router;
 
 use super::{Inner, Sabotage, Server};
@@ -21,13 +22,20 @@ pub(crate) enum Side {
     Target,
 }
 
+/// How a client reaches its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Gateway,
+    /// Past the gateway, through an allowed group, to the source.
+    Past,
+}
+
 /// One client of the application.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) pid: i32,
     pub(crate) on: Option<Side>,
-    /// It reaches the source past the gateway.
-    pub(crate) past_gateway: bool,
+    pub(crate) way: Way,
     /// In a transaction until then.
     pub(crate) open_until: Option<Timestamp>,
 }
@@ -62,7 +70,7 @@ impl Ledger {
 impl Traffic {
     pub(crate) fn new(sessions: i32) -> Self {
         let client =
-            |pid| Client { pid: 1000 + pid, on: None, past_gateway: false, open_until: None };
+            |pid| Client { pid: 1000 + pid, on: None, way: Way::Gateway, open_until: None };
         Self {
             clients: (0..sessions).map(client).collect(),
             bypass: false,
@@ -78,9 +86,9 @@ impl Traffic {
     }
 
     /// Ends sessions on a side, all of them or the idle ones.
-    pub(crate) fn cut(&mut self, side: Side, idle_only: bool) {
+    pub(crate) fn cut(&mut self, side: Side, class: SessionClass) {
         for client in self.clients.iter_mut().filter(|client| client.on == Some(side)) {
-            if !idle_only || client.open_until.is_none() {
+            if class == SessionClass::All || client.open_until.is_none() {
                 client.on = None;
                 client.open_until = None;
             }
@@ -90,16 +98,6 @@ impl Traffic {
     pub(crate) fn on(&self, side: Side) -> impl Iterator<Item = &Client> {
         self.clients.iter().filter(move |client| client.on == Some(side))
     }
-}
-
-/// Groups that let the application or the gateway in. Quarantine groups let only us in, and on
-/// the target the gateway.
-fn lets_in(groups: &[landfall_core::ids::SecurityGroupId], side: Side, past_gateway: bool) -> bool {
-    groups.iter().any(|group| match group.as_str() {
-        "sg-quarantine-source" => past_gateway,
-        "sg-quarantine-target" => side == Side::Target && !past_gateway,
-        _ => true,
-    })
 }
 
 impl Inner {
@@ -117,18 +115,29 @@ impl Inner {
         }
     }
 
+    /// Whether a side's groups let a client in. The quarantine groups let only us in, and on the
+    /// target the gateway.
+    fn lets_in(&self, side: Side, way: Way) -> bool {
+        let groups = self.server(side).map(|server| server.groups.as_slice()).unwrap_or_default();
+        let [of_source, of_target] = &self.quarantine;
+        groups.iter().any(|group| {
+            if group == of_source {
+                way == Way::Past
+            } else if group == of_target {
+                side == Side::Target && way == Way::Gateway
+            } else {
+                true
+            }
+        })
+    }
+
     /// One tick of the application, and the look at the invariants.
     pub(crate) fn tick(&mut self) {
         self.replicate();
         if self.traffic.bypass {
             self.traffic.bypass = false;
             let pid = 2000;
-            self.traffic.clients.push(Client {
-                pid,
-                on: None,
-                past_gateway: true,
-                open_until: None,
-            });
+            self.traffic.clients.push(Client { pid, on: None, way: Way::Past, open_until: None });
         }
         for index in 0..self.traffic.clients.len() {
             self.connect(index);
@@ -144,12 +153,14 @@ impl Inner {
         if client.on.is_some() {
             return;
         }
-        let side = if client.past_gateway { Some(Side::Source) } else { self.route_leads_to() };
-        let past_gateway = client.past_gateway;
+        let way = client.way;
+        let side = match way {
+            Way::Past => Some(Side::Source),
+            Way::Gateway => self.route_leads_to(),
+        };
         let open = side.filter(|side| {
-            self.server(*side).is_some_and(|server| {
-                server.up && !server.in_recovery && lets_in(&server.groups, *side, past_gateway)
-            })
+            self.server(*side).is_some_and(|server| server.up && !server.in_recovery)
+                && self.lets_in(*side, way)
         });
         if let (Some(side), Some(client)) = (open, self.traffic.clients.get_mut(index)) {
             client.on = Some(side);

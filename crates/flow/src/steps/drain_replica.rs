@@ -25,7 +25,7 @@ pub struct DrainReplica;
 
 /// Both sides through SQL.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Both {
+pub(crate) struct Both {
     fence: Inside,
     source: ServerView,
     target: ServerView,

@@ -27,7 +27,7 @@ pub struct PromoteReplica;
 
 /// Signs of use on a promoted target, with access.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Use {
+pub(crate) struct Use {
     sessions: usize,
     writes: u64,
 }

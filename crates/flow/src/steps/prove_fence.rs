@@ -23,7 +23,7 @@ pub struct ProveFence;
 
 /// What access shows of a fenced server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inside {
+pub(crate) struct Inside {
     /// Sessions that could write.
     pub writers: Vec<Session>,
     /// Prepared transactions.

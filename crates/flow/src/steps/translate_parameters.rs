@@ -24,7 +24,7 @@ pub struct TranslateParameters;
 
 /// One level as it is and as it should be.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct LevelSeen {
+pub(crate) struct LevelSeen {
     level: GroupLevel,
     group: Option<ParameterGroup>,
     missing: Vec<ParameterChange>,

@@ -17,7 +17,7 @@ pub struct ValidateReplica;
 
 /// Both sides, with access.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Inside {
+pub(crate) struct Inside {
     source: ServerView,
     target: ServerView,
     missing_extensions: Vec<ExtensionView>,

@@ -43,7 +43,7 @@ impl Bench {
     }
 
     pub fn ports(&self) -> Ports<'_> {
-        self.world.ports(self.spec.access.is_some())
+        self.world.ports(&self.spec)
     }
 
     pub fn start(&self) {

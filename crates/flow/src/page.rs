@@ -1,0 +1,82 @@
+//! `docs/PROCESS.md`, generated from the process tables and the headers of the step files.
+
+use landfall_core::journal::Commitment;
+use landfall_core::problem::Writes;
+
+use crate::process::{PHYSICAL, Row, Window};
+use crate::rehearse::undo_text;
+
+/// The page, whole.
+#[must_use]
+pub fn process_page() -> String {
+    let mut page = String::from(HEAD);
+    page.push_str("| phase | step | what it does | undo | in the pause | who takes writes |\n");
+    page.push_str("|---|---|---|---|---|---|\n");
+    for row in PHYSICAL {
+        page.push_str(&line(row));
+    }
+    page.push_str(SAFE_HEAD);
+    let mut last = "";
+    for row in PHYSICAL {
+        if row.safe != last {
+            page.push_str(&format_row(row));
+            last = row.safe;
+        }
+    }
+    page
+}
+
+const HEAD: &str = "\
+# The process
+
+For everybody who runs, approves or changes a move. Generated from `crates/flow/src/process/`; do
+not edit it, run `cargo xtask docs`.
+
+A move walks the rows from top to bottom. Before each change its intent is in the journal; after
+each crash the next start reads the journal, looks at the world and goes on. `landfall abort` walks
+the same rows from where it stands back to the top, each row's undo in turn. The committed intent
+of `cutover.release_traffic` is the **point of no return**: abort and release contend for one
+place in the journal, so exactly one of them is taken.
+
+## The physical road: an Aurora read replica, promoted
+
+";
+
+const SAFE_HEAD: &str = "
+## What is safe if everything stops
+
+";
+
+fn line(row: &Row) -> String {
+    let point = match row.commitment {
+        Commitment::Committed if row.step.id() == "cutover.release_traffic" => {
+            " **(point of no return)**"
+        }
+        Commitment::Committed | Commitment::Revocable => "",
+    };
+    let pause = match row.window {
+        Window::Pause => "yes",
+        Window::Outside => "",
+    };
+    format!(
+        "| {} | `{}` | {}{point} | {} | {pause} | {} |\n",
+        row.phase,
+        row.step.id(),
+        row.step.title(),
+        undo_text(row.undo),
+        side(row.writes)
+    )
+}
+
+fn format_row(row: &Row) -> String {
+    let safe = row.safe.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("- From `{}` on: {safe}\n", row.step.id())
+}
+
+const fn side(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Source => "the source",
+        Writes::Nobody => "nobody",
+        Writes::Target => "the target",
+    }
+}
