@@ -2,9 +2,9 @@
 
 use landfall_core::{DatabaseName, Endpoint, Failure};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Error, Row};
 
-use crate::connections::{Connections, Place};
+use crate::connections::{Connections, Lease, Place};
 use crate::fault;
 
 #[derive(Clone, Copy)]
@@ -63,12 +63,12 @@ impl Call<'_> {
     }
 
     /// A connection to the first database to write on; dropping it gives up what it was doing.
-    pub(crate) async fn lend(&self) -> Result<Client, Failure> {
+    pub(crate) async fn lend(&self) -> Result<Lease, Failure> {
         self.connections.lend(&self.first()).await.map_err(|error| self.failed(error))
     }
 
     /// Takes back what [`Self::lend`] gave.
-    pub(crate) fn keep(&self, client: Client) {
-        self.connections.keep(&self.first(), client);
+    pub(crate) fn keep(&self, lease: Lease) {
+        self.connections.keep(&self.first(), lease);
     }
 }

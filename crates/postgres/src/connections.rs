@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_core::{DatabaseName, Endpoint, Failure};
 use tokio_postgres::config::SslMode;
@@ -25,6 +25,10 @@ pub(crate) const APPLICATION: &str = "landfall";
 /// Kept connections of one server; beyond it, and there may be hundreds of databases, a connection
 /// ends after its use, because each one counts against the server's limit.
 const KEPT_PER_SERVER: usize = 16;
+
+/// A kept connection is not used after this: its host name may mean another server by now, and its
+/// role's settings may have changed.
+const KEPT_FOR: Duration = Duration::from_secs(60);
 
 const CONNECT_BOUND: Duration = Duration::from_secs(10);
 const LOCK_BOUND: Duration = Duration::from_secs(5);
@@ -49,7 +53,19 @@ pub(crate) struct Connections {
 
 struct Kept {
     database: DatabaseName,
-    client: Client,
+    lease: Lease,
+}
+
+/// A connection in use, by one user at a time.
+pub(crate) struct Lease {
+    pub(crate) client: Client,
+    since: Instant,
+}
+
+impl Lease {
+    fn is_usable(&self) -> bool {
+        !self.client.is_closed() && self.since.elapsed() < KEPT_FOR
+    }
 }
 
 impl Connections {
@@ -75,57 +91,55 @@ impl Connections {
         sql: &'static str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        if let Some(client) = self.take(place) {
-            match client.query(sql, params).await {
+        if let Some(lease) = self.take(place) {
+            match lease.client.query(sql, params).await {
                 Err(error) if fault::is_broken(&error) => {
                     debug!(endpoint = %place.at, "kept connection is broken");
                 }
                 answer => {
-                    self.keep(place, client);
+                    self.keep(place, lease);
                     return answer;
                 }
             }
         }
-        let client = self.connect(place).await?;
-        let answer = client.query(sql, params).await;
+        let lease = self.connect(place).await?;
+        let answer = lease.client.query(sql, params).await;
         if !answer.as_ref().is_err_and(fault::is_broken) {
-            self.keep(place, client);
+            self.keep(place, lease);
         }
         answer
     }
 
     /// A connection that answers, to write on. It is given back with [`Self::keep`].
-    pub(crate) async fn lend(&self, place: &Place) -> Result<Client, Error> {
-        if let Some(client) = self.take(place)
-            && client.check_connection().await.is_ok()
+    pub(crate) async fn lend(&self, place: &Place) -> Result<Lease, Error> {
+        if let Some(lease) = self.take(place)
+            && lease.client.check_connection().await.is_ok()
         {
-            return Ok(client);
+            return Ok(lease);
         }
         self.connect(place).await
     }
 
     /// Takes a connection back for the next user, unless it is broken or there are enough.
-    pub(crate) fn keep(&self, place: &Place, client: Client) {
-        if client.is_closed() {
-            return;
-        }
+    pub(crate) fn keep(&self, place: &Place, lease: Lease) {
         let mut kept = self.kept();
         let kept = kept.entry(place.at.clone()).or_default();
-        kept.retain(|kept| !kept.client.is_closed());
-        if kept.len() < KEPT_PER_SERVER {
-            kept.push(Kept { database: place.database.clone(), client });
+        kept.retain(|kept| kept.lease.is_usable());
+        if lease.is_usable() && kept.len() < KEPT_PER_SERVER {
+            kept.push(Kept { database: place.database.clone(), lease });
         }
     }
 
     /// A new connection with our bounds and the server's own names in front.
-    async fn connect(&self, place: &Place) -> Result<Client, Error> {
+    async fn connect(&self, place: &Place) -> Result<Lease, Error> {
         let millis = |bound: Duration| bound.as_millis().max(1);
         let options = format!(
             "-c statement_timeout={} -c lock_timeout={} -c search_path=pg_catalog",
             millis(self.call_timeout),
             millis(LOCK_BOUND.min(self.call_timeout / 2)),
         );
-        self.connect_with(place, &options).await
+        let client = self.connect_with(place, &options).await?;
+        Ok(Lease { client, since: Instant::now() })
     }
 
     /// A new connection as an application would have it, for the owner's own statements.
@@ -156,12 +170,12 @@ impl Connections {
         Ok(client)
     }
 
-    fn take(&self, place: &Place) -> Option<Client> {
+    fn take(&self, place: &Place) -> Option<Lease> {
         let mut kept = self.kept();
         let kept = kept.get_mut(&place.at)?;
-        kept.retain(|kept| !kept.client.is_closed());
+        kept.retain(|kept| kept.lease.is_usable());
         let position = kept.iter().position(|kept| kept.database == place.database)?;
-        Some(kept.swap_remove(position).client)
+        Some(kept.swap_remove(position).lease)
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<Endpoint, Vec<Kept>>> {

@@ -85,8 +85,8 @@ fn is_missing(error: &Error) -> bool {
 /// Makes schema and table, or finds them made.
 pub(crate) async fn create(call: Call<'_>) -> Result<(), Failure> {
     let failed = |error: Error| call.failed(error);
-    let mut client = call.lend().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let mut lease = call.lend().await?;
+    let transaction = lease.client.transaction().await.map_err(failed)?;
     match found(&transaction).await.map_err(failed)? {
         Found::Nothing => {
             run(&transaction, &CREATE_SCHEMA).await.map_err(failed)?;
@@ -97,7 +97,7 @@ pub(crate) async fn create(call: Call<'_>) -> Result<(), Failure> {
         Found::Foreign(what) => return Err(foreign(call, what)),
     }
     transaction.commit().await.map_err(failed)?;
-    call.keep(client);
+    call.keep(lease);
     Ok(())
 }
 
@@ -112,8 +112,8 @@ pub(crate) async fn drop(call: Call<'_>) -> Result<(), Failure> {
         }
         call.failed(error)
     };
-    let mut client = call.lend().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let mut lease = call.lend().await?;
+    let transaction = lease.client.transaction().await.map_err(failed)?;
     match found(&transaction).await.map_err(failed)? {
         Found::Nothing => {}
         Found::EmptySchema => run(&transaction, &[DROP_SCHEMA]).await.map_err(failed)?,
@@ -121,20 +121,20 @@ pub(crate) async fn drop(call: Call<'_>) -> Result<(), Failure> {
         Found::Foreign(what) => return Err(foreign(call, what)),
     }
     transaction.commit().await.map_err(failed)?;
-    call.keep(client);
+    call.keep(lease);
     Ok(())
 }
 
 /// Commits the marker and flushes the log behind it, also when it was there before.
 pub(crate) async fn write(call: Call<'_>, token: &str) -> Result<(), Failure> {
     let failed = |error: Error| call.failed(error);
-    let mut client = call.lend().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let mut lease = call.lend().await?;
+    let transaction = lease.client.transaction().await.map_err(failed)?;
     run(&transaction, &[DURABLE]).await.map_err(failed)?;
     transaction.execute(WRITE, &[&token]).await.map_err(failed)?;
     transaction.execute(FLUSH, &[&token]).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
-    call.keep(client);
+    call.keep(lease);
     Ok(())
 }
 

@@ -7,7 +7,8 @@
 //! second, and one that falls idle within that second reports its last writes up to ten seconds
 //! later; before 15 the collector adds half a second. A session that ends reports everything, so
 //! after the fence the counters are final. They return to zero when a server recovers from a
-//! crash, and a replica has its own: compare them on one server between two looks.
+//! crash, and a replica has its own: compare them on one server between two looks. Rows count,
+//! those of large objects too; a sequence that advances and a catalogue that changes do not.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +27,15 @@ order by 1";
 
 const PREPARED: &str = "select gid::text from pg_prepared_xacts order by prepared, gid";
 
-/// Temporary tables belong to one session and die with it.
+/// Large objects are the application's rows, although a catalogue holds them. Temporary tables
+/// belong to one session and die with it; a row that is too wide is counted where it belongs.
 const WRITE_COUNTERS: &str = "
 select schemaname::text || '.' || relname::text as name,
        n_tup_ins + n_tup_upd + n_tup_del as writes
-from pg_stat_user_tables
-where schemaname <> 'landfall' and schemaname !~ '^pg_temp_'";
+from pg_stat_all_tables
+where relid = 'pg_largeobject'::regclass
+   or (schemaname not in ('pg_catalog', 'information_schema', 'landfall')
+       and schemaname !~ '^pg_(temp|toast)')";
 
 const SLOTS: &str = "
 select slot_name::text as name, plugin::text, active,

@@ -119,9 +119,9 @@ pub(crate) async fn terminate(call: Call<'_>, class: SessionClass) -> Result<(),
         SessionClass::All => TERMINATE_ALL,
     };
     let failed = |error: Error| call.failed(error);
-    let client = call.lend().await?;
-    let rows = client.query(sql, &[&APPLICATION]).await.map_err(failed)?;
-    call.keep(client);
+    let lease = call.lend().await?;
+    let rows = lease.client.query(sql, &[&APPLICATION]).await.map_err(failed)?;
+    call.keep(lease);
     let (mut above_us, mut forbidden) = (0_usize, 0_usize);
     for row in &rows {
         if row.try_get("above_us").map_err(failed)? {

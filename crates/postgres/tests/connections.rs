@@ -29,6 +29,8 @@ async fn a_restart_costs_a_read_nothing() {
     // Cut by the network and by the server, without a restart.
     bench.firewall.sever_all();
     port.sessions(&bench.at()).await.expect("as for a cut");
+    bench.firewall.sever_all();
+    port.act(&create).await.expect("as for a cut before a write");
     let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'landfall'";
     bench.server.query(sql, &[]).await.unwrap();
     port.sessions(&bench.at()).await.expect("as for a termination");

@@ -37,6 +37,15 @@ async fn a_refused_identity_is_absent() {
 }
 
 #[tokio::test]
+async fn refused_positions_are_absent() {
+    let bench = Bench::new().await;
+    bench.admin("revoke execute on function pg_current_wal_flush_lsn() from public").await;
+    let view = bench.port().server(&bench.at()).await.unwrap();
+    assert_eq!((view.flush_lsn, view.replay_lsn), (None, None));
+    assert!(view.system_identifier.is_some() && view.writable, "the rest is there: {view:?}");
+}
+
+#[tokio::test]
 async fn a_read_only_default_is_not_writable() {
     let bench = Bench::new().await;
     bench.admin("alter role owner set default_transaction_read_only = on").await;
@@ -76,7 +85,6 @@ async fn writes_are_counted_by_table_in_every_database() {
     let sql = "create temporary table scratch (n int); insert into scratch values (1); \
                insert into orders default values; delete from orders;";
     owner.batch_execute(sql).await.unwrap();
-    drop(owner);
     let counters = eventually("an insert and a delete to be counted", async || {
         let counters = port.write_counters(&bench.at()).await.unwrap();
         let rows = counters[&"shop".into()]["public.orders"];
@@ -84,7 +92,15 @@ async fn writes_are_counted_by_table_in_every_database() {
     })
     .await;
     let tables: Vec<&String> = counters[&"shop".into()].keys().collect();
-    assert_eq!(tables, ["public.orders"]);
+    assert_eq!(tables, ["pg_catalog.pg_largeobject", "public.orders"]);
+    owner.query("select lo_from_bytea(0, 'row')", &[]).await.unwrap();
+    drop(owner);
+    eventually("a large object to be counted", async || {
+        let counters = port.write_counters(&bench.at()).await.unwrap();
+        let rows = counters[&"shop".into()]["pg_catalog.pg_largeobject"];
+        if rows == 1 { Ok(()) } else { Err(counters) }
+    })
+    .await;
 }
 
 #[tokio::test]
