@@ -18,14 +18,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::keeper::{OUTBOX, Outgoing, Stopped};
+use crate::keeper::{OUTBOX, Stopped};
 use crate::resource;
 use crate::routes::Routes;
 use crate::stream::{Answer, Message, Said};
 use crate::subscription::Told;
+use crate::urn;
 
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
-const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 
 type Reply<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -56,9 +56,9 @@ impl AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        let (outbox, outgoing) = mpsc::channel(OUTBOX);
+        let (outbox, messages) = mpsc::channel(OUTBOX);
         tokio::spawn(listen(self.routes.clone(), request.into_inner(), outbox));
-        let replies = ReceiverStream::new(outgoing).map(|outgoing| Ok(response(outgoing)));
+        let replies = ReceiverStream::new(messages).map(|message| Ok(response(message)));
         Ok(Response::new(Box::pin(replies)))
     }
 }
@@ -67,7 +67,7 @@ impl AggregatedDiscoveryService for Ads {
 async fn listen(
     routes: Routes,
     mut requests: Streaming<DeltaDiscoveryRequest>,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: mpsc::Sender<Message>,
 ) {
     let Ok(Some(first)) = requests.message().await else { return };
     let node = first.node.as_ref().map(|node| node.id.clone()).unwrap_or_default();
@@ -75,23 +75,20 @@ async fn listen(
         tracing::warn!("a proxy without a node id is not served");
         return;
     }
-    // The task alone keeps the queue up: when it gives it up, the stream ends.
-    let greeting = outbox.downgrade();
+    // Before it is listed: what it asks for is a part of what it is listed with.
+    let said = heard(first);
+    routes.refresh(&said.subscribe).await;
     let Ok(id) = routes.keeper().connect(node.clone(), outbox).await else { return };
     tracing::info!(node, "a proxy connected");
-    let mut next = Some(first);
-    while let Some(request) = next {
-        if request.type_url == LISTENER && request.response_nonce.is_empty() {
-            // Its listeners are in its bootstrap. It asks so that it is known from its start, and
-            // without an answer it would wait before it serves.
-            greeting.upgrade().map(|outbox| outbox.try_send(Outgoing::NoListeners));
-        }
-        let said = heard(request);
-        routes.refresh(&said.subscribe).await;
+    let mut next = Some(said);
+    while let Some(said) = next {
         if let Err(Stopped) = routes.keeper().hear(id, said).await {
             return;
         }
-        next = requests.message().await.ok().flatten();
+        next = requests.message().await.ok().flatten().map(heard);
+        if let Some(said) = &next {
+            routes.refresh(&said.subscribe).await;
+        }
     }
     tracing::info!(node, "a proxy disconnected");
     // When the task has ended, it has forgotten the stream already.
@@ -112,27 +109,20 @@ fn heard(request: DeltaDiscoveryRequest) -> Said {
         reported: request
             .initial_resource_versions
             .into_iter()
-            .map(|(name, version)| (ServiceName::new(name), version))
+            .filter_map(|(name, version)| Some((urn::service(&name)?, version)))
             .collect(),
-        subscribe: named(request.resource_names_subscribe),
-        unsubscribe: named(request.resource_names_unsubscribe),
+        subscribe: named(&request.resource_names_subscribe),
+        unsubscribe: named(&request.resource_names_unsubscribe),
         answer,
     }
 }
 
-/// A wildcard is not a service: clusters are found on demand only.
-fn named(names: Vec<String>) -> Vec<ServiceName> {
-    names.into_iter().filter(|name| name != "*").map(ServiceName::new).collect()
+/// Only names of our authority are services; silence for a wildcard, or for another's name.
+fn named(names: &[String]) -> Vec<ServiceName> {
+    names.iter().filter_map(|name| urn::service(name)).collect()
 }
 
-fn response(outgoing: Outgoing) -> DeltaDiscoveryResponse {
-    match outgoing {
-        Outgoing::NoListeners => no_listeners(),
-        Outgoing::Message(message) => about_route(message),
-    }
-}
-
-fn about_route(message: Message) -> DeltaDiscoveryResponse {
+fn response(message: Message) -> DeltaDiscoveryResponse {
     let nonce = message.nonce.to_string();
     let frame = DeltaDiscoveryResponse {
         type_url: CLUSTER.to_owned(),
@@ -142,13 +132,13 @@ fn about_route(message: Message) -> DeltaDiscoveryResponse {
     match message.told {
         Told::Removal(epoch) => DeltaDiscoveryResponse {
             system_version_info: epoch.to_string(),
-            removed_resources: vec![message.service.as_str().to_owned()],
+            removed_resources: vec![urn::of_service(&message.service)],
             ..frame
         },
         Told::Cluster(route) => DeltaDiscoveryResponse {
             system_version_info: route.epoch.to_string(),
             resources: vec![Resource {
-                name: message.service.as_str().to_owned(),
+                name: urn::of_service(&message.service),
                 version: route.epoch.to_string(),
                 resource: Some(Any {
                     type_url: CLUSTER.to_owned(),
@@ -158,14 +148,6 @@ fn about_route(message: Message) -> DeltaDiscoveryResponse {
             }],
             ..frame
         },
-    }
-}
-
-fn no_listeners() -> DeltaDiscoveryResponse {
-    DeltaDiscoveryResponse {
-        type_url: LISTENER.to_owned(),
-        nonce: "no-listeners".to_owned(),
-        ..DeltaDiscoveryResponse::default()
     }
 }
 
@@ -181,12 +163,16 @@ mod tests {
         DeltaDiscoveryRequest { type_url: CLUSTER.to_owned(), ..DeltaDiscoveryRequest::default() }
     }
 
+    fn orders() -> String {
+        urn::of_service(&ServiceName::new("orders"))
+    }
+
     #[test]
     fn a_request_says_what_is_wanted_dropped_had_and_answered() {
         let said = heard(DeltaDiscoveryRequest {
-            resource_names_subscribe: vec!["orders".to_owned(), "*".to_owned()],
-            resource_names_unsubscribe: vec!["users".to_owned()],
-            initial_resource_versions: [("orders".to_owned(), "7".to_owned())].into(),
+            resource_names_subscribe: vec![orders(), "*".to_owned(), "orders".to_owned()],
+            resource_names_unsubscribe: vec![urn::of_service(&ServiceName::new("users"))],
+            initial_resource_versions: [(orders(), "7".to_owned())].into(),
             response_nonce: "3".to_owned(),
             error_detail: Some(EnvoyStatus { message: "no".to_owned(), ..EnvoyStatus::default() }),
             ..clusters()
@@ -200,8 +186,8 @@ mod tests {
     #[test]
     fn a_request_for_anything_else_says_nothing() {
         let request = DeltaDiscoveryRequest {
-            resource_names_subscribe: vec!["orders".to_owned()],
-            response_nonce: "no-listeners".to_owned(),
+            resource_names_subscribe: vec![orders()],
+            response_nonce: "3".to_owned(),
             ..DeltaDiscoveryRequest::default()
         };
         assert_eq!(heard(request), Said::default());
@@ -217,12 +203,12 @@ mod tests {
             epoch: 9,
         };
         let message = Message { nonce: 4, service: service.clone(), told: Told::Cluster(route) };
-        let sent = about_route(message);
+        let sent = response(message);
         assert_eq!((sent.nonce.as_str(), sent.resources.len()), ("4", 1));
         assert_eq!(sent.resources[0].version, "9");
         assert_eq!(sent.removed_resources, [""; 0]);
-        let sent = about_route(Message { nonce: 5, service, told: Told::Removal(10) });
-        assert_eq!(sent.removed_resources, ["orders"]);
+        let sent = response(Message { nonce: 5, service, told: Told::Removal(10) });
+        assert_eq!(sent.removed_resources, [orders()]);
         assert!(sent.resources.is_empty());
     }
 }

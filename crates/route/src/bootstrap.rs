@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use landfall_core::{Endpoint, ServiceName};
 
+use crate::urn;
+
 /// What differs between one Envoy and another.
 #[derive(Debug, Clone)]
 pub struct BootstrapOptions {
@@ -60,23 +62,25 @@ admin:
   address:
     socket_address: {{ address: {admin_address}, port_value: {admin_port} }}
 
-dynamic_resources:
-  ads_config:
-    api_type: DELTA_GRPC
+# Landfall, as the authority for the names of services. A cluster is asked for when its first
+# connection comes, and only then.
+config_sources:
+- authorities:
+  - name: {authority}
+  resource_api_version: V3
+  # A held service is answered with silence. By default Envoy would take that for an absence after
+  # 15 seconds and end the connections that wait.
+  initial_fetch_timeout: 0s
+  api_config_source:
+    api_type: AGGREGATED_DELTA_GRPC
     transport_api_version: V3
     grpc_services:
     - envoy_grpc:
         cluster_name: {control_plane}
+        authority: {authority}
         # Back within two seconds after a restart of Landfall, instead of half a minute.
         retry_policy:
           retry_back_off: {{ base_interval: 0.2s, max_interval: 2s }}
-  # Landfall sends no listeners: the question alone makes this proxy known from its start. Without
-  # an answer Envoy starts all the same, one second later.
-  lds_config:
-    ads: {{}}
-    resource_api_version: V3
-    initial_fetch_timeout: 1s
-  # No cds_config: a cluster is asked for when its first connection comes, and only then.
 
 "#,
         node_id = Quoted(&options.node_id),
@@ -84,6 +88,7 @@ dynamic_resources:
         admin_address = Quoted(&options.admin.ip().to_string()),
         admin_port = options.admin.port(),
         control_plane = Quoted(CONTROL_PLANE),
+        authority = Quoted(urn::AUTHORITY),
     )
 }
 
@@ -107,7 +112,7 @@ impl fmt::Display for Listener<'_> {
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
           stat_prefix: {service}
-          cluster: {service}
+          cluster: {cluster}
           # A connection whose cluster is unknown or withdrawn waits, this long at most.
           on_demand:
             odcds_config: {{ ads: {{}}, resource_api_version: V3 }}
@@ -122,6 +127,7 @@ impl fmt::Display for Listener<'_> {
             address = Quoted(&listen.ip().to_string()),
             port = listen.port(),
             service = Quoted(service.as_str()),
+            cluster = Quoted(&urn::of_service(service)),
             hold_timeout = Seconds(options.hold_timeout),
         )
     }

@@ -38,6 +38,7 @@ const fn epoch_of(action: &RouteAction) -> u64 {
 
 /// Decides over the stored route.
 pub(crate) fn decide(stored: Option<Route>, action: &RouteAction) -> Result<Decision, Failure> {
+    check_endpoint(action)?;
     let epoch = epoch_of(action);
     let Some(stored) = stored else { return first(action) };
     let wanted = Route { epoch, ..outcome(&stored, action) };
@@ -51,6 +52,19 @@ pub(crate) fn decide(stored: Option<Route>, action: &RouteAction) -> Result<Deci
         Some((kind, detail)) => Err(Failure::new(kind, action.to_string(), detail)),
         None => Ok(Decision::Store(wanted)),
     }
+}
+
+/// Envoy would refuse the cluster, and end every connection that waits for its first one.
+fn check_endpoint(action: &RouteAction) -> Result<(), Failure> {
+    let (RouteAction::Adopt { endpoint, .. } | RouteAction::Point { endpoint, .. }) = action else {
+        return Ok(());
+    };
+    let is_spelled = |part: char| part.is_ascii_alphanumeric() || ".:-_".contains(part);
+    if !endpoint.host.is_empty() && endpoint.host.chars().all(is_spelled) && endpoint.port != 0 {
+        return Ok(());
+    }
+    let detail = format!("{endpoint} is no address, or no name with a port");
+    Err(Failure::new(FailureKind::Invalid, action.to_string(), detail))
 }
 
 fn first(action: &RouteAction) -> Result<Decision, Failure> {
@@ -156,6 +170,21 @@ mod tests {
             assert_eq!(decision, Ok(Decision::Store(wanted.clone())), "{action}");
             let again = decide(Some(wanted.clone()), &action);
             assert_eq!(again, Ok(Decision::Stands(wanted)), "{action}, again");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_envoy_would_refuse_is_refused_here() {
+        for (host, port) in [("", 5432), ("or ders", 5432), ("orders\n", 5432), ("orders", 0)] {
+            let endpoint = Endpoint::new(host, port);
+            let action = RouteAction::Adopt { service: orders(), endpoint, epoch: 1 };
+            let failure = decide(None, &action).expect_err("it is malformed");
+            assert_eq!(failure.kind, FailureKind::Invalid, "{failure}");
+        }
+        for host in ["::1", "10.0.0.1", "orders.abc-1.eu-west-1.rds.amazonaws.com", "my_host"] {
+            let endpoint = Endpoint::new(host, 5432);
+            let action = RouteAction::Adopt { service: orders(), endpoint, epoch: 1 };
+            assert!(decide(None, &action).is_ok(), "{host}");
         }
     }
 

@@ -24,17 +24,8 @@ const QUEUE: usize = 1_024;
 /// Messages that may wait for one proxy; a route's change is one message.
 pub(crate) const OUTBOX: usize = 1_024;
 
-/// What goes out on a stream.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    /// The answer to a proxy that asks for listeners: it has its own.
-    NoListeners,
-    /// A route.
-    Message(Message),
-}
-
 enum Command {
-    Connect { node: String, outbox: mpsc::Sender<Outgoing>, id: oneshot::Sender<StreamId> },
+    Connect { node: String, outbox: mpsc::Sender<Message>, id: oneshot::Sender<StreamId> },
     Hear { id: StreamId, said: Said },
     Disconnect { id: StreamId },
     Apply { routes: Vec<Route>, told: oneshot::Sender<()> },
@@ -81,7 +72,7 @@ impl Keeper {
     pub(crate) async fn connect(
         &self,
         node: String,
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: mpsc::Sender<Message>,
     ) -> Result<StreamId, Stopped> {
         self.ask(|id| Command::Connect { node, outbox, id }).await
     }
@@ -119,7 +110,7 @@ impl Keeper {
 
 struct Task {
     index: Index,
-    outboxes: HashMap<StreamId, mpsc::Sender<Outgoing>>,
+    outboxes: HashMap<StreamId, mpsc::Sender<Message>>,
     clock: Arc<dyn Clock>,
     count: watch::Sender<usize>,
 }
@@ -170,7 +161,7 @@ impl Task {
     fn deliver(&mut self, messages: Vec<Addressed>) {
         for (id, message) in messages {
             let Some(outbox) = self.outboxes.get(&id) else { continue };
-            if let Err(error) = outbox.try_send(Outgoing::Message(message)) {
+            if let Err(error) = outbox.try_send(message) {
                 // Without its queue the stream ends, and Envoy opens another.
                 tracing::warn!(stream = ?id, %error, "a proxy cannot be told");
                 self.outboxes.remove(&id);

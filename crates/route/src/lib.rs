@@ -18,6 +18,7 @@ mod resource;
 mod routes;
 mod stream;
 mod subscription;
+mod urn;
 
 pub use bootstrap::{BootstrapOptions, bootstrap};
 pub use envoy::{EnvoyRouter, EnvoySettings};

@@ -24,6 +24,8 @@ use envoy_types::pb::google::protobuf::{Duration, UInt32Value};
 use landfall_core::Endpoint;
 use landfall_core::port::router::Route;
 
+use crate::urn;
+
 /// A database in the same region answers in milliseconds; retries are the listener's.
 const CONNECT_TIMEOUT: Duration = Duration { seconds: 2, nanos: 0 };
 
@@ -34,11 +36,13 @@ const NO_LIMIT: UInt32Value = UInt32Value { value: 1_000_000 };
 /// Seconds without traffic before a peer is asked whether it lives, and between questions.
 const KEEPALIVE_SECONDS: u32 = 30;
 
-/// The cluster of a route, named after its service.
+/// The cluster of a route.
 pub(crate) fn cluster(route: &Route) -> Cluster {
     let kind = discovery(&route.endpoint.host);
     Cluster {
-        name: route.service.as_str().to_owned(),
+        name: urn::of_service(&route.service),
+        // What an operator looks for in Envoy's statistics.
+        alt_stat_name: route.service.as_str().to_owned(),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
         connect_timeout: Some(CONNECT_TIMEOUT),
         // RDS names have IPv4 addresses always, and others only in dual-stack networks.
@@ -77,7 +81,7 @@ fn assignment(route: &Route) -> ClusterLoadAssignment {
         ..LbEndpoint::default()
     };
     ClusterLoadAssignment {
-        cluster_name: route.service.as_str().to_owned(),
+        cluster_name: urn::of_service(&route.service),
         endpoints: vec![LocalityLbEndpoints {
             lb_endpoints: vec![endpoint],
             ..LocalityLbEndpoints::default()

@@ -1,0 +1,121 @@
+//! A control plane that can be killed: it has a runtime of its own, and killing drops every task
+//! and socket of it at once, as the end of a process does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_core::action::RouteAction;
+use landfall_core::port::Clock;
+use landfall_core::port::router::{ProxyView, Router as _};
+use landfall_core::{Endpoint, ServiceName};
+use landfall_route::{EnvoyRouter, EnvoySettings};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::memory::MemoryStore;
+use crate::patience::eventually;
+
+pub(crate) struct WallClock;
+
+#[async_trait]
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+pub(crate) struct ControlPlane {
+    pub(crate) router: EnvoyRouter,
+    runtime: KillableRuntime,
+}
+
+/// Dropping it ends its tasks without waiting for them, from anywhere.
+pub(crate) struct KillableRuntime(Option<Runtime>);
+
+impl Drop for KillableRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl ControlPlane {
+    pub(crate) async fn start(store: &Arc<MemoryStore>) -> Self {
+        Self::at("127.0.0.1:0".parse().expect("an address"), store).await
+    }
+
+    /// On the address of a killed one, which the kernel gives back in its own time.
+    pub(crate) async fn at(listen: SocketAddr, store: &Arc<MemoryStore>) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let router = eventually("the control plane listens", async || {
+            let settings = EnvoySettings {
+                listen,
+                hold_timeout: Duration::from_secs(120),
+                call_timeout: Duration::from_secs(5),
+            };
+            let store: Arc<MemoryStore> = Arc::clone(store);
+            let started =
+                runtime.spawn(EnvoyRouter::start(settings, store, Arc::new(WallClock))).await;
+            started.expect("it does not panic").ok()
+        })
+        .await;
+        Self { router, runtime: KillableRuntime(Some(runtime)) }
+    }
+
+    /// Every task and socket ends at once, in no order.
+    pub(crate) fn kill(self) {
+        drop(self.runtime);
+    }
+
+    /// The router by itself, on a runtime that lives on.
+    pub(crate) fn take_apart(self) -> (EnvoyRouter, KillableRuntime) {
+        (self.router, self.runtime)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.router.address()
+    }
+
+    pub(crate) async fn act(&self, action: RouteAction) {
+        let done = self.router.act(&action).await;
+        assert_eq!(done, Ok(()), "{action}");
+    }
+
+    pub(crate) async fn proxies(&self, service: &str) -> Vec<ProxyView> {
+        let service = ServiceName::new(service);
+        self.router.view(&service).await.expect("the store answers").proxies
+    }
+
+    /// Waits until a proxy that asked for the service follows the epoch.
+    pub(crate) async fn followed(&self, service: &str, epoch: u64) {
+        eventually(&format!("a proxy follows epoch {epoch} of {service}"), async || {
+            let proxies = self.proxies(service).await;
+            proxies.iter().any(|proxy| proxy.subscribed && proxy.follows(epoch)).then_some(())
+        })
+        .await;
+    }
+}
+
+pub(crate) fn adopt(service: &str, endpoint: Endpoint) -> RouteAction {
+    RouteAction::Adopt { service: ServiceName::new(service), endpoint, epoch: 1 }
+}
+
+pub(crate) fn hold(service: &str, epoch: u64) -> RouteAction {
+    RouteAction::Hold { service: ServiceName::new(service), epoch }
+}
+
+pub(crate) fn point(service: &str, endpoint: Endpoint, epoch: u64) -> RouteAction {
+    RouteAction::Point { service: ServiceName::new(service), endpoint, epoch }
+}
+
+pub(crate) fn release(service: &str, epoch: u64) -> RouteAction {
+    RouteAction::Release { service: ServiceName::new(service), epoch }
+}

@@ -1,0 +1,99 @@
+//! A store of routes in memory, with the promise that matters here: epochs grow by one.
+//!
+//! It outlives the control planes that are killed on top of it, as the file on disk does. The
+//! journal and the leases are none of this crate's business.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
+use landfall_core::port::router::Route;
+use landfall_core::{MigrationName, Seq, ServiceName};
+
+#[derive(Default)]
+pub(crate) struct MemoryStore {
+    routes: Mutex<BTreeMap<ServiceName, Route>>,
+    broken: Mutex<Option<StoreError>>,
+}
+
+impl MemoryStore {
+    /// From here on every call fails like this, or works again.
+    pub(crate) fn break_with(&self, error: Option<StoreError>) {
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn read<T>(
+        &self,
+        look: impl FnOnce(&mut BTreeMap<ServiceName, Route>) -> T,
+    ) -> Result<T, StoreError> {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        broken.map_or(Ok(()), Err)?;
+        Ok(look(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn not_kept<T>() -> Result<T, StoreError> {
+    Err(StoreError::Medium("this store keeps routes only".to_owned()))
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError> {
+        self.read(|routes| routes.get(service).cloned())
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        self.read(|routes| routes.values().cloned().collect())
+    }
+
+    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
+        self.read(|routes| {
+            let stored = routes.get(&route.service);
+            let found = stored.map_or(0, |stored| stored.epoch);
+            if stored == Some(route) {
+                return Ok(());
+            }
+            if route.epoch != found + 1 {
+                return Err(StoreError::RouteOutrun { service: route.service.clone(), found });
+            }
+            routes.insert(route.service.clone(), route.clone());
+            Ok(())
+        })?
+    }
+
+    async fn migrations(&self) -> Result<Vec<MigrationName>, StoreError> {
+        not_kept()
+    }
+
+    async fn append(&self, _: NewEntry) -> Result<Seq, StoreError> {
+        not_kept()
+    }
+
+    async fn read(&self, _: &MigrationName, _: Seq) -> Result<Vec<Entry>, StoreError> {
+        not_kept()
+    }
+
+    async fn take_lease(
+        &self,
+        _: &MigrationName,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        not_kept()
+    }
+
+    async fn renew_lease(&self, _: &Lease, _: Timestamp) -> Result<Lease, StoreError> {
+        not_kept()
+    }
+
+    async fn drop_lease(&self, _: &Lease) -> Result<(), StoreError> {
+        not_kept()
+    }
+
+    async fn lease(&self, _: &MigrationName) -> Result<Option<Lease>, StoreError> {
+        not_kept()
+    }
+}
