@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     Raw(u16, Vec<u8>),
     /// A CBOR document.
     Cbor(ciborium::Value),
+    /// The content of the action's result element, after a while.
+    Late(Duration, &'static str),
     /// Nothing, for longer than anybody waits.
     Silence,
 }
@@ -103,17 +105,12 @@ async fn answer(State(script): State<Arc<Script>>, uri: Uri, body: Bytes) -> Res
     let request = request(&uri, &body);
     let action = request["Action"].clone();
     script.heard.lock().unwrap().push(request);
-    let reply = script.next(&action);
-    match reply {
-        Reply::Result(content) => document(
-            StatusCode::OK,
-            format!(
-                "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
-                 <{action}Result>{content}</{action}Result>\
-                 <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>\
-                 </{action}Response>"
-            ),
-        ),
+    match script.next(&action) {
+        Reply::Result(content) => result(&action, &content),
+        Reply::Late(pause, content) => {
+            tokio::time::sleep(pause).await;
+            result(&action, content)
+        }
         Reply::Refused(status, code, message) => document(
             StatusCode::from_u16(status).unwrap(),
             format!(
@@ -143,6 +140,18 @@ impl Script {
             None => Reply::Refused(400, "InvalidAction", "no reply was written for this action"),
         }
     }
+}
+
+fn result(action: &str, content: &str) -> Response {
+    document(
+        StatusCode::OK,
+        format!(
+            "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
+             <{action}Result>{content}</{action}Result>\
+             <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>\
+             </{action}Response>"
+        ),
+    )
 }
 
 fn document(status: StatusCode, xml: String) -> Response {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod environment;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod reads;

@@ -77,16 +77,22 @@ async fn a_door_that_never_answers_is_timed_out_within_the_bound() {
     assert!(begun.elapsed() < CALL_TIMEOUT, "{:?}", begun.elapsed());
 }
 
-/// The looks before and after an order count too: together they stay within the bound.
+/// The look before an order counts too: each request is in time, together they are not.
 #[tokio::test]
 async fn one_action_has_one_timeout() {
     let door = Door::open().await;
-    door.on("DescribeDBInstances", [Reply::Silence]);
-    let cloud = AwsCloud::new(&door.config().await, Duration::from_millis(300)).unwrap();
+    let ours = "<DBInstances><DBInstance><DBInstanceStatus>available</DBInstanceStatus>\
+        <TagList><Tag><Key>landfall:migration</Key><Value>orders</Value></Tag></TagList>\
+        </DBInstance></DBInstances>";
+    let pause = Duration::from_millis(1_200);
+    door.on("DescribeDBInstances", [Reply::Late(pause, ours)])
+        .on("DeleteDBInstance", [Reply::Late(pause, "")]);
+    let cloud = AwsCloud::new(&door.config().await, Duration::from_secs(2)).unwrap();
     let delete = CloudAction::DeleteWriter { instance: orders() };
     let failure = cloud.act(&delete, &stamp()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::TimedOut);
-    assert_eq!(door.heard("DeleteDBInstance"), []);
+    assert_eq!(failure.what, delete.to_string());
+    assert_eq!(door.heard("DeleteDBInstance").len(), 1, "the look was in time");
 }
 
 #[tokio::test]
