@@ -75,19 +75,15 @@ async fn listen(
         tracing::warn!("a proxy without a node id is not served");
         return;
     }
-    // Before it is listed: what it asks for is a part of what it is listed with.
     let said = heard(first);
     routes.refresh(&said.subscribe).await;
-    let Ok(id) = routes.keeper().connect(node.clone(), outbox).await else { return };
+    let Ok(id) = routes.keeper().connect(node.clone(), said, outbox).await else { return };
     tracing::info!(node, "a proxy connected");
-    let mut next = Some(said);
-    while let Some(said) = next {
+    while let Ok(Some(request)) = requests.message().await {
+        let said = heard(request);
+        routes.refresh(&said.subscribe).await;
         if let Err(Stopped) = routes.keeper().hear(id, said).await {
             return;
-        }
-        next = requests.message().await.ok().flatten().map(heard);
-        if let Some(said) = &next {
-            routes.refresh(&said.subscribe).await;
         }
     }
     tracing::info!(node, "a proxy disconnected");

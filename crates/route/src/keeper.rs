@@ -25,12 +25,30 @@ const QUEUE: usize = 1_024;
 pub(crate) const OUTBOX: usize = 1_024;
 
 enum Command {
-    Connect { node: String, outbox: mpsc::Sender<Message>, id: oneshot::Sender<StreamId> },
-    Hear { id: StreamId, said: Said },
-    Disconnect { id: StreamId },
-    Apply { routes: Vec<Route>, told: oneshot::Sender<()> },
-    Proxies { service: ServiceName, reply: oneshot::Sender<Vec<ProxyView>> },
-    Waiting { reply: oneshot::Sender<BTreeSet<ServiceName>> },
+    Connect {
+        node: String,
+        said: Said,
+        outbox: mpsc::Sender<Message>,
+        id: oneshot::Sender<StreamId>,
+    },
+    Hear {
+        id: StreamId,
+        said: Said,
+    },
+    Disconnect {
+        id: StreamId,
+    },
+    Apply {
+        routes: Vec<Route>,
+        told: oneshot::Sender<()>,
+    },
+    Proxies {
+        service: ServiceName,
+        reply: oneshot::Sender<Vec<ProxyView>>,
+    },
+    Waiting {
+        reply: oneshot::Sender<BTreeSet<ServiceName>>,
+    },
 }
 
 /// The task has ended, with the process or with its runtime.
@@ -69,12 +87,15 @@ impl Keeper {
         self.connected.clone()
     }
 
+    /// A stream with its first request, in one: a proxy that is listed before what it asks for
+    /// would look as if it asked for nothing.
     pub(crate) async fn connect(
         &self,
         node: String,
+        said: Said,
         outbox: mpsc::Sender<Message>,
     ) -> Result<StreamId, Stopped> {
-        self.ask(|id| Command::Connect { node, outbox, id }).await
+        self.ask(|id| Command::Connect { node, said, outbox, id }).await
     }
 
     pub(crate) async fn hear(&self, id: StreamId, said: Said) -> Result<(), Stopped> {
@@ -126,9 +147,11 @@ impl Task {
     fn obey(&mut self, command: Command) {
         let now = self.clock.now();
         match command {
-            Command::Connect { node, outbox, id } => {
+            Command::Connect { node, said, outbox, id } => {
                 let stream = self.index.connect(node, now);
                 self.outboxes.insert(stream, outbox);
+                let messages = self.index.hear(stream, said, now);
+                self.deliver(messages);
                 let _ = id.send(stream);
             }
             Command::Hear { id, said } => {

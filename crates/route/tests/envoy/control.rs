@@ -59,7 +59,7 @@ impl ControlPlane {
             let settings = EnvoySettings {
                 listen,
                 hold_timeout: Duration::from_secs(120),
-                call_timeout: Duration::from_secs(5),
+                call_timeout: Duration::from_secs(2),
             };
             let store: Arc<MemoryStore> = Arc::clone(store);
             let started =

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::control::{ControlPlane, adopt, hold, point, release};
 use crate::gateway::Gateway;
-use crate::memory::MemoryStore;
+use crate::memory::{MemoryStore, Trouble};
 use crate::patience::{eventually, results, stay_waiting, stay_waiting_for};
 use crate::stand_in::{Client, StandIn};
 
@@ -372,13 +372,21 @@ async fn a_hold_ends_at_the_bootstraps_timeout() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_store_refuses_acts_and_leaves_traffic_alone() {
+async fn a_store_in_trouble_refuses_acts_and_leaves_traffic_alone() {
     let world = World::start().await;
     world.client_answered_by("A").await;
-    world.store.break_with(Some(StoreError::Medium("disk full".to_owned())));
-    let refused = world.control.router.act(&hold("orders", 2)).await.expect_err("it is broken");
-    assert_eq!(refused.kind, FailureKind::Store);
-    world.client_answered_by("A").await;
-    world.store.break_with(None);
+    let troubles = [
+        (Trouble::Fails(StoreError::Medium("disk full".to_owned())), FailureKind::Store),
+        (Trouble::Hangs, FailureKind::TimedOut),
+    ];
+    for (trouble, kind) in troubles {
+        world.store.get_into(trouble);
+        let refused = world.control.router.act(&hold("orders", 2)).await.expect_err("no store");
+        assert_eq!(refused.kind, kind, "{refused}");
+        let unseen = world.control.router.view(&ServiceName::new("orders")).await;
+        assert_eq!(unseen.expect_err("no store").kind, kind);
+        world.client_answered_by("A").await;
+    }
+    world.store.get_into(Trouble::None);
     world.hold().await;
 }

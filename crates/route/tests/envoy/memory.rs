@@ -15,21 +15,34 @@ use landfall_core::{MigrationName, Seq, ServiceName};
 #[derive(Default)]
 pub(crate) struct MemoryStore {
     routes: Mutex<BTreeMap<ServiceName, Route>>,
-    broken: Mutex<Option<StoreError>>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What the store does instead of its work.
+#[derive(Clone, Default)]
+pub(crate) enum Trouble {
+    #[default]
+    None,
+    Fails(StoreError),
+    Hangs,
 }
 
 impl MemoryStore {
-    /// From here on every call fails like this, or works again.
-    pub(crate) fn break_with(&self, error: Option<StoreError>) {
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    /// From here on every call behaves like this.
+    pub(crate) fn get_into(&self, trouble: Trouble) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    fn read<T>(
+    async fn look<T>(
         &self,
-        look: impl FnOnce(&mut BTreeMap<ServiceName, Route>) -> T,
+        look: impl FnOnce(&mut BTreeMap<ServiceName, Route>) -> T + Send,
     ) -> Result<T, StoreError> {
-        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        broken.map_or(Ok(()), Err)?;
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match trouble {
+            Trouble::None => {}
+            Trouble::Fails(error) => return Err(error),
+            Trouble::Hangs => std::future::pending().await,
+        }
         Ok(look(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
@@ -41,15 +54,15 @@ fn not_kept<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for MemoryStore {
     async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError> {
-        self.read(|routes| routes.get(service).cloned())
+        self.look(|routes| routes.get(service).cloned()).await
     }
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
-        self.read(|routes| routes.values().cloned().collect())
+        self.look(|routes| routes.values().cloned().collect()).await
     }
 
     async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
-        self.read(|routes| {
+        self.look(|routes| {
             let stored = routes.get(&route.service);
             let found = stored.map_or(0, |stored| stored.epoch);
             if stored == Some(route) {
@@ -60,7 +73,8 @@ impl Store for MemoryStore {
             }
             routes.insert(route.service.clone(), route.clone());
             Ok(())
-        })?
+        })
+        .await?
     }
 
     async fn migrations(&self) -> Result<Vec<MigrationName>, StoreError> {

@@ -4,10 +4,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use landfall_core::Endpoint;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Longer than any hold of a test.
+const ANSWER_BOUND: Duration = Duration::from_secs(60);
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
@@ -75,7 +80,8 @@ impl Client {
     pub(crate) async fn ask(&mut self) -> Result<String, String> {
         self.0.write_all(b"who?").await.map_err(|error| error.to_string())?;
         // A name has one letter.
-        let letter = self.0.read_u8().await.map_err(|error| error.to_string())?;
-        Ok(char::from(letter).to_string())
+        let letter = timeout(ANSWER_BOUND, self.0.read_u8()).await;
+        let letter = letter.map_err(|_| "no answer".to_owned())?;
+        Ok(char::from(letter.map_err(|error| error.to_string())?).to_string())
     }
 }
