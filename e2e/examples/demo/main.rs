@@ -1,0 +1,185 @@
+//! `cargo xtask demo`: one whole physical move of a live database, on this machine.
+//!
+//! Lab up, data in, a load through a real Envoy, one move, a verdict by the load's own ledger. The
+//! last line is JSON. Everything is taken down at the end, or by whatever ends this process.
+
+mod kill;
+mod tell;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+use landfall_e2e::load::Strength;
+use landfall_e2e::{CrashPoint, Fence, Report, Stage, StageConfig};
+use landfall_lab::seed::Size;
+
+use crate::tell::Tell;
+
+/// Moves a live PostgreSQL database from the lab's RDS to the lab's Aurora and judges the move.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "cargo xtask demo")]
+struct Options {
+    /// A source of 1 GB instead of 100 MB
+    #[arg(long, conflicts_with = "tiny")]
+    large: bool,
+    /// A source of 5 MB
+    #[arg(long)]
+    tiny: bool,
+    /// How sessions on the source end [default: terminate; reboot without credentials]
+    #[arg(long, value_enum)]
+    fence: Option<FenceOption>,
+    /// Landfall gets no database credential: the fence is a reboot, the proof is the metric
+    #[arg(long)]
+    credential_free: bool,
+    /// kill -9 the orchestrator at journal write N, or in turn at every one
+    #[arg(long, value_name = "N|all")]
+    kill_at: Option<KillAt>,
+    /// With --kill-at N: once the write is durable, or after an intent's effect
+    #[arg(long, value_enum, default_value = "written", requires = "kill_at")]
+    kill_when: When,
+    /// With --kill-at all: only every Kth crash point
+    #[arg(long, value_name = "K", default_value_t = 1, requires = "kill_at")]
+    every: usize,
+    /// Ask at the gates instead of opening them
+    #[arg(long, conflicts_with = "kill_at")]
+    manual: bool,
+    /// Leave everything up until Ctrl-C, and say how to look around
+    #[arg(long, conflicts_with = "kill_at")]
+    keep: bool,
+    /// Only the last line on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FenceOption {
+    Terminate,
+    Reboot,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    Written,
+    Effect,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum KillAt {
+    One(u64),
+    All,
+}
+
+impl std::str::FromStr for KillAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let at = text.parse().ok().filter(|at| *at > 0);
+        at.map(Self::One).ok_or_else(|| format!("{text} is no journal position; write 12, or all"))
+    }
+}
+
+impl Options {
+    fn stage(&self) -> Result<StageConfig> {
+        let access = !self.credential_free;
+        let fence = match self.fence {
+            Some(FenceOption::Terminate) => Fence::Terminate,
+            Some(FenceOption::Reboot) => Fence::Reboot,
+            None if access => Fence::Terminate,
+            None => Fence::Reboot,
+        };
+        ensure!(
+            access || fence == Fence::Reboot,
+            "--fence terminate ends sessions through SQL, and --credential-free has no access"
+        );
+        let size = if self.large {
+            Size::Large
+        } else if self.tiny || matches!(self.kill_at, Some(KillAt::All)) {
+            Size::Tiny
+        } else {
+            Size::Default
+        };
+        Ok(StageConfig { size, strength: Strength::default(), access, fence })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let tell = Tell::new(options.json);
+    let done = match options.kill_at {
+        Some(KillAt::All) => kill::everywhere(&options, &tell).await,
+        Some(KillAt::One(_)) | None => one(&options, &tell).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tell.say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One move; whether it was good.
+async fn one(options: &Options, tell: &Tell) -> Result<bool> {
+    let crash = match options.kill_at {
+        Some(KillAt::One(at)) => Some(CrashPoint { at, when: word(options.kill_when) }),
+        Some(KillAt::All) | None => None,
+    };
+    let config = options.stage()?;
+    tell.say(&format!(
+        "Lab: PostgreSQL, Envoy and a load on this machine ({} of data) …",
+        config.size
+    ));
+    let mut stage = Stage::set(config, crash).await?;
+    if options.manual {
+        stage.spec.approve = "person";
+    }
+    tell.stage(&stage);
+    let bound = Duration::from_mins(20);
+    let mut crashes = stage.start().await?;
+    let followed = tell.follow(&mut stage, bound, options.manual).await?;
+    crashes += followed.crashes;
+    if options.keep {
+        tell.around(&stage)?;
+        tokio::signal::ctrl_c().await?;
+    }
+    let report = stage.close(&landfall_e2e::stage::Followed { crashes, ..followed }).await?;
+    if crash.is_some() && report.crashes == 0 {
+        tell.say(&format!("The journal has {} entries: nothing was killed.", report.journal));
+        tell.result(&report)?;
+        return Ok(false);
+    }
+    tell.verdict(&report);
+    tell.result(&report)?;
+    Ok(report.is_good())
+}
+
+const fn word(when: When) -> &'static str {
+    match when {
+        When::Written => "written",
+        When::Effect => "effect",
+    }
+}
+
+/// Runs a move to its end and judges it, without telling.
+async fn quietly(config: StageConfig, crash: Option<CrashPoint>) -> Result<(Report, Vec<bool>)> {
+    let mut stage = Stage::set(config, crash).await?;
+    let followed = stage.run(Duration::from_mins(3)).await?;
+    let intents = intents(&stage).await?;
+    Ok((stage.close(&followed).await?, intents))
+}
+
+/// For each entry of the journal, whether it is an intent.
+async fn intents(stage: &Stage) -> Result<Vec<bool>> {
+    let name = stage.spec.name.as_str().into();
+    let history = stage.product.client()?.history(&name, serde_json::from_str("0")?).await?;
+    let entries = serde_json::to_value(&history)?;
+    let entries = entries["entries"].as_array().cloned().unwrap_or_default();
+    Ok(entries.iter().map(|entry| entry["record"]["record"] == "intended").collect())
+}

@@ -1,0 +1,160 @@
+//! The real binary: as a server that may be killed, and as the commands a person types.
+
+use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use landfall_api::Client;
+use landfall_lab::process::{Exit, Program, Running, Signal};
+
+/// Where in the journal the orchestrator kills itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrashPoint {
+    /// The journal position.
+    pub at: u64,
+    /// `written` or `effect`.
+    pub when: &'static str,
+}
+
+/// A binary, its state and its environment.
+pub struct Product {
+    binary: PathBuf,
+    state: PathBuf,
+    log: PathBuf,
+    environment: Vec<(String, String)>,
+    /// Where the API answers.
+    pub api: SocketAddr,
+    /// Where Envoy connects.
+    pub xds: SocketAddr,
+    server: Option<Running>,
+}
+
+/// A port nobody listens on right now.
+pub fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    listener.local_addr().context("find a free port")
+}
+
+impl Product {
+    /// The binary that `cargo xtask` built, in a folder of its own.
+    pub fn new(dir: &Path, environment: Vec<(String, String)>) -> Result<Self> {
+        let binary = std::env::var_os("LANDFALL_BIN")
+            .map(PathBuf::from)
+            .context("LANDFALL_BIN does not name the built binary; run this through cargo xtask")?;
+        ensure!(binary.is_file(), "LANDFALL_BIN names {}, which is no file", binary.display());
+        Ok(Self {
+            binary,
+            state: dir.join("state"),
+            log: dir.join("landfall.log"),
+            environment,
+            api: free_address()?,
+            xds: free_address()?,
+            server: None,
+        })
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// What `landfall serve` logged, all starts together.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The server's pid.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Running::pid)
+    }
+
+    /// Starts `landfall serve` and waits until it answers.
+    pub async fn serve(&mut self, crash: Option<CrashPoint>) -> Result<()> {
+        let mut program = Program::new(&self.binary, &self.log)
+            .args(["serve", "--state"])
+            .arg(&self.state)
+            .args(["--listen", &self.api.to_string()])
+            .args(["--xds-listen", &self.xds.to_string()])
+            .when_we_die(Signal::Kill);
+        for (name, value) in &self.environment {
+            program = program.env(name, value);
+        }
+        if let Some(point) = crash {
+            program = program
+                .env("LANDFALL_CRASH_AT", point.at.to_string())
+                .env("LANDFALL_CRASH_WHEN", point.when);
+        }
+        let running = program.start().await.context("start landfall serve")?;
+        self.server = Some(running);
+        self.answers(Duration::from_secs(30)).await
+    }
+
+    async fn answers(&self, bound: Duration) -> Result<()> {
+        let client = self.client()?;
+        let end = tokio::time::Instant::now() + bound;
+        loop {
+            if client.health().await.is_ok() || self.exited().is_some() {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > end {
+                bail!("landfall serve does not answer within {bound:?}:\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How the server ended, when it has.
+    pub fn exited(&self) -> Option<Exit> {
+        self.server.as_ref().and_then(Running::exit)
+    }
+
+    /// Stops the server as an operator would, or as a power cut would.
+    pub async fn stop(&mut self, signal: Signal) {
+        if let Some(server) = self.server.take() {
+            server.stop(signal, Duration::from_secs(20)).await;
+        }
+    }
+
+    /// Sends the server a signal and leaves it at that.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(server) = &self.server {
+            server.signal(signal);
+        }
+    }
+
+    /// A client of the server's API.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(&format!("http://{}", self.api)).context("make a client")
+    }
+
+    /// A command line of the binary, with this product's state and environment, not yet run.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).env("LANDFALL_STATE", &self.state);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if self.server.is_some() {
+            command.env("LANDFALL_SERVER", format!("http://{}", self.api));
+        }
+        command.env("LANDFALL_BY", "stage").stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Output> {
+        self.command(arguments).output().context("run landfall")
+    }
+
+    /// Runs a command that must succeed, and returns what it wrote to stdout.
+    pub fn succeed<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<String> {
+        let output = self.run(arguments)?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "landfall ended with {}:\n{stderr}", output.status);
+        String::from_utf8(output.stdout).context("read what landfall wrote")
+    }
+}

@@ -1,0 +1,163 @@
+//! What came of a move, in one line: the referee's counts and the journal's proofs.
+
+use anyhow::{Context as _, Result};
+use landfall_api::MoveView;
+use landfall_lab::workload::{Summary, Verdict};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::load::Load;
+use crate::stage::{Followed, Stage, connect};
+
+/// The last line of the demo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Acknowledged writes that the deciding server does not have.
+    pub lost: u64,
+    /// Writes it has twice.
+    pub doubled: u64,
+    /// Commit sent, connection died: both outcomes are legal.
+    pub unknown: u64,
+    /// Acknowledged writes.
+    pub acknowledged: u64,
+    /// Writes on the source that the target does not have.
+    pub stranded: u64,
+    /// From the last answer before the pause to the first after it, ms.
+    pub pause_ms: f64,
+    /// Statements that failed.
+    pub failed_statements: u64,
+    /// Sessions ended from the other side.
+    pub sessions_cut: u64,
+    /// The proofs of sync.
+    pub proofs: Proofs,
+    /// Acknowledged writes a second before the pause.
+    pub rate_before: f64,
+    /// And after it.
+    pub rate_after: f64,
+    /// The route's epoch in the end.
+    pub route_epoch: u64,
+    /// Things of ours left on either server.
+    pub leftovers: u64,
+    /// How often the orchestrator died on the way.
+    pub crashes: u32,
+    /// Entries of the journal.
+    pub journal: u64,
+    /// `moved`, `undone`, or what went wrong.
+    pub verdict: String,
+}
+
+/// The two proofs of sync.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proofs {
+    /// True with access, null without.
+    pub lsn: Value,
+    /// With access what it says beside the other; without, whether it proved the sync.
+    pub metric: Value,
+}
+
+/// Whether a move is over, or waits for a person.
+pub fn is_over(view: &MoveView) -> bool {
+    let state = state(view);
+    state == "finished" || state == "needs_human"
+}
+
+/// The state's name, as the API writes it.
+pub fn state(view: &MoveView) -> String {
+    let status = serde_json::to_value(&view.status).unwrap_or_default();
+    status["run"]["state"].as_str().unwrap_or_default().to_owned()
+}
+
+/// How a finished move ended: `moved` or `undone`; otherwise its state and problem.
+pub fn outcome(view: &MoveView) -> String {
+    let status = serde_json::to_value(&view.status).unwrap_or_default();
+    let run = &status["run"];
+    match run["outcome"].as_str() {
+        Some(outcome) => outcome.to_owned(),
+        None => format!("{} {}", run["state"], run["problem"]["code"]),
+    }
+}
+
+impl Report {
+    pub(crate) async fn make(stage: &Stage, followed: &Followed, load: Load) -> Result<Self> {
+        // Rates and latencies after the pause need something after the pause.
+        let ended = outcome(&followed.view);
+        if ended == "moved" || ended == "undone" {
+            load.go_on_for(100, std::time::Duration::from_secs(30))
+                .await
+                .context("see the load run after the move")?;
+        }
+        let source = stage.lab.source().clone();
+        let target = stage.lab.access("shop-aurora-1").ok();
+        let judged = match (&target, ended.as_str()) {
+            (Some(target), "moved") => load.judge(target, Some(&source)).await?,
+            _ => load.judge(&source, None).await?,
+        };
+        let leftovers = leftovers(stage).await?;
+        let routes = stage.product.client()?.routes().await.context("read the routes")?;
+        let epoch = serde_json::to_value(&routes)?[0]["route"]["epoch"].as_u64();
+        Ok(Self {
+            route_epoch: epoch.unwrap_or_default(),
+            ..Self::of(followed, &judged, leftovers, ended)
+        })
+    }
+
+    fn of(
+        followed: &Followed,
+        (summary, verdict): &(Summary, Verdict),
+        leftovers: u64,
+        ended: String,
+    ) -> Self {
+        let view = serde_json::to_value(&followed.view).unwrap_or_default();
+        let proven = &view["facts"]["proven"];
+        let with_access = !proven["marker_lsn"].is_null();
+        let metric = match proven["metric"].as_str() {
+            Some(word) if with_access => json!(word),
+            Some(word) => json!(word == "agrees"),
+            None => Value::Null,
+        };
+        let clean = verdict.is_clean();
+        Self {
+            lost: verdict.lost,
+            doubled: verdict.doubled,
+            unknown: verdict.unknown,
+            acknowledged: verdict.acknowledged,
+            stranded: verdict.stranded,
+            pause_ms: rounded(summary.pause.map_or(0.0, |pause| pause.pause_ms)),
+            failed_statements: summary.tally.all.failed,
+            sessions_cut: summary.tally.all.sessions_cut,
+            proofs: Proofs { lsn: if with_access { json!(true) } else { Value::Null }, metric },
+            rate_before: rounded(summary.before.rate_per_second),
+            rate_after: rounded(summary.after.rate_per_second),
+            route_epoch: 0,
+            leftovers,
+            crashes: followed.crashes,
+            journal: view["last"].as_u64().unwrap_or_default(),
+            verdict: if clean { ended } else { format!("not clean: {verdict}") },
+        }
+    }
+
+    /// Whether the move did what it promised.
+    pub fn is_good(&self) -> bool {
+        self.verdict == "moved" && self.lost == 0 && self.doubled == 0 && self.leftovers == 0
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+const LEFT: &str = "select (select count(*) from pg_namespace where nspname = 'landfall') \
+                    + (select count(*) from pg_replication_slots)";
+
+/// Our schema, and slots, on either server.
+async fn leftovers(stage: &Stage) -> Result<u64> {
+    let mut left = 0;
+    let source = stage.lab.source().clone();
+    for access in [Some(source), stage.lab.access("shop-aurora-1").ok()].into_iter().flatten() {
+        let database = access.databases.first().cloned().unwrap_or_default();
+        let client = connect(&access, &database).await?;
+        let count: i64 = client.query_one(LEFT, &[]).await.context("look for leftovers")?.get(0);
+        left += u64::try_from(count).unwrap_or_default();
+    }
+    Ok(left)
+}

@@ -1,0 +1,131 @@
+//! The spec of a move on the stage, as a person would write it for the lab.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How sessions end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// `pg_terminate_backend`.
+    Terminate,
+    /// RebootDBInstance.
+    Reboot,
+}
+
+/// What differs from spec to spec; the rest fits the quick lab.
+#[derive(Debug, Clone)]
+pub struct SpecText {
+    /// Name of the move.
+    pub name: String,
+    /// Source instance.
+    pub instance: String,
+    /// User and database of `[access]`; absent = credential-free.
+    pub access: Option<(String, String)>,
+    /// The fence.
+    pub fence: Fence,
+    /// Pause budget.
+    pub pause_budget: Duration,
+    /// `person` or `automatic`, for every gate.
+    pub approve: &'static str,
+    /// Window of sustained lag.
+    pub sustained_for: Duration,
+    /// How long the replica may take.
+    pub replica_within: Duration,
+    /// How long a proxy may take.
+    pub acknowledge_within: Duration,
+    /// Lines added to sections, such as `("cutover", "grace = \"2s\"")`.
+    pub extra: Vec<(&'static str, String)>,
+}
+
+impl SpecText {
+    /// The demo's spec.
+    pub fn new(instance: &str) -> Self {
+        Self {
+            name: "shop".to_owned(),
+            instance: instance.to_owned(),
+            access: None,
+            fence: Fence::Reboot,
+            pause_budget: Duration::from_secs(60),
+            approve: "automatic",
+            sustained_for: Duration::from_secs(1),
+            replica_within: Duration::from_mins(5),
+            acknowledge_within: Duration::from_secs(10),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The file.
+    pub fn text(&self) -> String {
+        let fence = match self.fence {
+            Fence::Terminate => "terminate",
+            Fence::Reboot => "reboot",
+        };
+        let mut sections: Vec<(&str, Vec<String>)> = vec![
+            ("migration", vec![quoted("name", &self.name)]),
+            ("source", vec![quoted("instance", &self.instance)]),
+            (
+                "target",
+                vec![
+                    quoted("cluster", "shop-aurora"),
+                    quoted("quarantine_group", "sg-quarantine-target"),
+                ],
+            ),
+            (
+                "route",
+                vec![
+                    quoted("service", "shop"),
+                    duration("pause_budget", self.pause_budget),
+                    duration("acknowledge_within", self.acknowledge_within),
+                ],
+            ),
+            (
+                "cutover",
+                vec![
+                    quoted("fence", fence),
+                    quoted("quarantine_group", "sg-quarantine-source"),
+                    duration("sustained_for", self.sustained_for),
+                ],
+            ),
+            (
+                "limits",
+                vec![
+                    duration("replica_available_within", self.replica_within),
+                    duration("step_within", Duration::from_mins(2)),
+                    duration("look_every", Duration::from_millis(100)),
+                ],
+            ),
+            (
+                "approve",
+                ["backups", "cutover", "acceptance"]
+                    .map(|gate| quoted(gate, self.approve))
+                    .to_vec(),
+            ),
+        ];
+        if let Some((user, database)) = &self.access {
+            let password = quoted("password", "env:LANDFALL_PASSWORD");
+            let lines = vec![quoted("user", user), password, quoted("database", database)];
+            sections.push(("access", lines));
+            let smoke = "sql = [\"select count(*) from orders\"]".to_owned();
+            sections.push(("smoke", vec![smoke]));
+        }
+        for (section, line) in &self.extra {
+            match sections.iter_mut().find(|(name, _)| name == section) {
+                Some((_, lines)) => lines.push(line.clone()),
+                None => sections.push((section, vec![line.clone()])),
+            }
+        }
+        let mut text = String::new();
+        for (section, lines) in sections {
+            let _ = writeln!(text, "[{section}]\n{}\n", lines.join("\n"));
+        }
+        text
+    }
+}
+
+fn quoted(key: &str, value: &str) -> String {
+    format!("{key} = {value:?}")
+}
+
+fn duration(key: &str, value: Duration) -> String {
+    format!("{key} = \"{}ms\"", value.as_millis())
+}

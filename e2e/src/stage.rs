@@ -1,0 +1,259 @@
+//! A stage: everything a move needs, brought up in order and taken down without a rest.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use landfall_api::{Client, MoveView, Order, StartMove};
+use landfall_lab::process::Signal;
+use landfall_lab::seed::{self, Size};
+use landfall_lab::supervisor::{Access, Lab, LabConfig};
+use tokio_postgres::NoTls;
+
+use crate::load::{Load, Strength};
+use crate::product::{CrashPoint, Product, free_address};
+use crate::report::Report;
+use crate::spec::{Fence, SpecText};
+
+/// What to bring up.
+#[derive(Debug, Clone)]
+pub struct StageConfig {
+    /// How much data.
+    pub size: Size,
+    /// How much load.
+    pub strength: Strength,
+    /// Whether Landfall gets SQL access.
+    pub access: bool,
+    /// The fence.
+    pub fence: Fence,
+}
+
+impl Default for StageConfig {
+    fn default() -> Self {
+        Self {
+            size: Size::Tiny,
+            strength: Strength::default(),
+            access: true,
+            fence: Fence::Terminate,
+        }
+    }
+}
+
+/// A lab, a gateway, the product and a load.
+pub struct Stage {
+    /// The lab.
+    pub lab: Lab,
+    /// The product.
+    pub product: Product,
+    /// The spec that `run` uses.
+    pub spec: SpecText,
+    /// Where the application connects.
+    pub gateway: SocketAddr,
+    /// Envoy's admin.
+    pub admin: SocketAddr,
+    load: Option<Load>,
+    dir: PathBuf,
+    /// Held for its drop: the folder goes with it.
+    _folder: tempfile::TempDir,
+}
+
+/// How a move is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Followed {
+    /// The move at its end or stop.
+    pub view: MoveView,
+    /// How often the orchestrator died on the way.
+    pub crashes: u32,
+}
+
+impl Stage {
+    /// Brings everything up: lab, data, orchestrator, gateway, route, load.
+    pub async fn set(config: StageConfig, crash: Option<CrashPoint>) -> Result<Self> {
+        let folder = tempfile::tempdir().context("make a folder")?;
+        // PostgreSQL runs as another user and must get to its data.
+        open_to_all(folder.path())?;
+        let dir = folder.path().to_owned();
+        let lab = Lab::up(LabConfig::new(dir.join("lab"))).await.context("bring up the lab")?;
+        let source = lab.source().clone();
+        fill(&source, config.size).await?;
+        let mut environment: Vec<(String, String)> =
+            lab.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        environment.push(("LANDFALL_PASSWORD".to_owned(), source.password.clone()));
+        environment.push(("LANDFALL_CALL_TIMEOUT".to_owned(), "1s".to_owned()));
+        let mut product = Product::new(&dir, environment)?;
+        let (gateway, admin) = (free_address()?, free_address()?);
+        let bootstrap = bootstrap(&product, gateway, admin)?;
+        lab.start_gateway(bootstrap, admin).await.context("start Envoy")?;
+        product.serve(crash).await?;
+        let mut spec = SpecText::new(&source.instance);
+        spec.fence = config.fence;
+        if config.access {
+            let database = source.databases.first().cloned().unwrap_or_default();
+            spec.access = Some((source.user.clone(), database));
+        }
+        let endpoint = format!("{}:{}", source.host, source.port);
+        product.succeed(["route", "add", "shop", &endpoint]).context("add the route")?;
+        let load = Load::start(&dir, gateway, &source, config.strength)?;
+        load.go_on_for(50, Duration::from_secs(30)).await.context("see the load run")?;
+        Ok(Self { lab, product, spec, gateway, admin, load: Some(load), dir, _folder: folder })
+    }
+
+    /// The stage's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The load, while it runs.
+    pub fn load(&self) -> Result<&Load> {
+        self.load.as_ref().context("the load was judged already")
+    }
+
+    /// Writes the spec to a file, as a person has it.
+    pub fn spec_file(&self) -> Result<PathBuf> {
+        let path = self.dir.join("shop.toml");
+        std::fs::write(&path, self.spec.text()).context("write the spec")?;
+        Ok(path)
+    }
+
+    /// Starts the move through the API; an orchestrator that dies over it is started again.
+    pub async fn start(&mut self) -> Result<u32> {
+        let order = StartMove { spec_toml: self.spec.text(), by: "stage".to_owned() };
+        let mut crashes = 0;
+        loop {
+            let client = self.product.client()?;
+            match client.start(&order).await {
+                Ok(_) => return Ok(crashes),
+                Err(error) => {
+                    if !self.revive().await? {
+                        return Err(error).context("start the move");
+                    }
+                    crashes += 1;
+                }
+            }
+        }
+    }
+
+    /// Starts a dead orchestrator again; false when it was alive.
+    pub async fn revive(&mut self) -> Result<bool> {
+        // A killed process is seen a moment after its connections broke.
+        let end = tokio::time::Instant::now() + Duration::from_secs(2);
+        while self.product.exited().is_none() {
+            let answers = match self.product.client() {
+                Ok(client) => client.health().await.is_ok(),
+                Err(_) => false,
+            };
+            if answers || tokio::time::Instant::now() > end {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.product.serve(None).await?;
+        Ok(true)
+    }
+
+    /// Follows the move until `until` says so, starting a dead orchestrator again.
+    pub async fn follow(
+        &mut self,
+        bound: Duration,
+        mut until: impl FnMut(&MoveView) -> bool,
+    ) -> Result<Followed> {
+        let name = self.spec.name.as_str().into();
+        let end = tokio::time::Instant::now() + bound;
+        let mut crashes = 0;
+        let mut last = None;
+        loop {
+            let client = self.product.client()?;
+            match client.one(&name).await {
+                Ok(view) if until(&view) => return Ok(Followed { view, crashes }),
+                Ok(view) => last = Some(view),
+                Err(_) => {
+                    if self.revive().await? {
+                        crashes += 1;
+                    }
+                }
+            }
+            if tokio::time::Instant::now() > end {
+                let status = last.map(|view| view.status);
+                bail!(
+                    "the move did not get there within {bound:?}: {status:#?}\n{}",
+                    self.product.log()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Starts the move and follows it to its end, or to a stop.
+    pub async fn run(&mut self, bound: Duration) -> Result<Followed> {
+        let mut crashes = self.start().await?;
+        let followed = self.follow(bound, |view| crate::report::is_over(view)).await?;
+        crashes += followed.crashes;
+        Ok(Followed { crashes, ..followed })
+    }
+
+    /// Gives an order of a person.
+    pub async fn order(&self, verb: &str, gate: Option<&str>) -> Result<()> {
+        let client: Client = self.product.client()?;
+        let order =
+            Order { by: "stage".to_owned(), why: String::new(), gate: gate.map(str::to_owned) };
+        let name = self.spec.name.as_str().into();
+        client.order(&name, verb, &order).await.context("give an order")?;
+        Ok(())
+    }
+
+    /// Ends the load, judges the move, and takes everything down.
+    pub async fn close(mut self, followed: &Followed) -> Result<Report> {
+        let load = self.load.take().context("the load was judged already")?;
+        let report = Report::make(&self, followed, load).await;
+        self.down().await?;
+        report
+    }
+
+    /// Takes everything down.
+    pub async fn down(mut self) -> Result<()> {
+        self.product.stop(Signal::Terminate).await;
+        self.lab.down().await;
+        ensure!(!self.dir.join("lab").exists(), "the lab left files behind");
+        Ok(())
+    }
+}
+
+/// The file that `landfall envoy bootstrap` prints.
+fn bootstrap(product: &Product, gateway: SocketAddr, admin: SocketAddr) -> Result<String> {
+    product.succeed([
+        "envoy",
+        "bootstrap",
+        "--node",
+        "gateway-1",
+        "--xds",
+        &product.xds.to_string(),
+        "--admin",
+        &admin.to_string(),
+        "--listen",
+        &format!("shop={gateway}"),
+    ])
+}
+
+/// Connects past the gateway, as the operator.
+pub async fn connect(access: &Access, database: &str) -> Result<tokio_postgres::Client> {
+    let mut config = tokio_postgres::Config::new();
+    config.host(&access.host).port(access.port).user(&access.user).password(&access.password);
+    config.dbname(database).connect_timeout(Duration::from_secs(5));
+    let (client, connection) = config.connect(NoTls).await.context("connect to the server")?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn fill(source: &Access, size: Size) -> Result<()> {
+    let database = source.databases.first().context("the source has no database")?;
+    let mut client = connect(source, database).await?;
+    seed::seed(&mut client, size).await.context("seed the shop")?;
+    Ok(())
+}
+
+fn open_to_all(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
+        .context("open the folder to the servers' user")
+}
