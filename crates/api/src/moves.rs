@@ -74,6 +74,16 @@ pub enum Place {
     Undone,
 }
 
+/// Whether a row lies inside the pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// Traffic flows.
+    Outside,
+    /// New connections wait at the gateway.
+    Pause,
+}
+
 /// One row of the process, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowView {
@@ -87,8 +97,8 @@ pub struct RowView {
     pub place: Place,
     /// When it was done.
     pub completed_at: Option<Timestamp>,
-    /// Whether traffic waits in it.
-    pub in_pause: bool,
+    /// Inside the pause or not.
+    pub window: Window,
     /// Whether it is the point of no return, or behind it.
     pub commitment: Commitment,
 }

@@ -6,6 +6,8 @@ use landfall_core::problem::{Problem, Writes};
 use landfall_core::{Code, MigrationName, Phase};
 use serde::{Deserialize, Serialize};
 
+use crate::moves::Window;
+
 /// `POST /v1/plan` and `POST /v1/assess`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,8 +85,8 @@ pub struct PlannedRow {
     pub writes: Writes,
     /// What is safe if everything stops here.
     pub safe: String,
-    /// Whether traffic waits in it.
-    pub in_pause: bool,
+    /// Inside the pause or not.
+    pub window: Window,
     /// Whether it is the point of no return, or behind it.
     pub commitment: Commitment,
 }

@@ -19,6 +19,9 @@ use crate::refusal::{Refused, told, unknown};
 use crate::standing::{self, Around};
 use crate::world::World;
 
+/// The gate before the source is deleted.
+const RETIREMENT_GATE: &str = "approve_retirement";
+
 /// Everything a handler needs.
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
@@ -98,18 +101,16 @@ impl App {
     ) -> Result<MoveView, Refused> {
         let view = self.view(name).await?;
         let Order { by, why: note, .. } = order;
-        match view.status.run {
-            Run::AwaitingApproval { gate }
-                if gate == ACCEPT_GATE || gate == "approve_retirement" =>
-            {
-                self.request(name, Request::Approve { gate, by, note }).await
-            }
-            _ => Err(told(&Problem::new(
-                Code::NotNow,
-                format!("{name} cannot be retired: it does not wait for its acceptance"),
-                format!("`landfall status {name}` shows where it stands and what it waits for."),
-            ))),
+        if let Run::AwaitingApproval { gate } = view.status.run
+            && [ACCEPT_GATE, RETIREMENT_GATE].contains(&gate.as_str())
+        {
+            return self.request(name, Request::Approve { gate, by, note }).await;
         }
+        Err(told(&Problem::new(
+            Code::NotNow,
+            format!("{name} cannot be retired: it does not wait for its acceptance"),
+            format!("`landfall status {name}` shows where it stands and what it waits for."),
+        )))
     }
 
     pub(crate) async fn routes(&self) -> Result<Vec<ServiceRoute>, Refused> {

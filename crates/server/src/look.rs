@@ -6,11 +6,12 @@ use landfall_core::journal::Commitment;
 use landfall_core::status::Road;
 use landfall_core::{Spec, spec};
 use landfall_flow::assess::{self, Finding, Survey};
-use landfall_flow::process::{self, Window};
+use landfall_flow::process;
 use landfall_flow::rehearse::{self, RowPlan};
 
 use crate::app::App;
 use crate::refusal::Refused;
+use crate::standing;
 
 impl App {
     /// Everything found about a spec's source.
@@ -49,7 +50,7 @@ fn row(planned: RowPlan) -> PlannedRow {
         undo: planned.undo,
         writes: planned.writes,
         safe: planned.safe,
-        in_pause: row.is_some_and(|row| row.window == Window::Pause),
+        window: row.map_or(landfall_api::Window::Outside, |row| standing::window(row.window)),
         commitment: row.map_or(Commitment::Revocable, |row| row.commitment),
     }
 }

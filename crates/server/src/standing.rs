@@ -6,7 +6,7 @@ use landfall_core::journal::{Commitment, Lease};
 use landfall_core::problem::Writes;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_flow::View;
-use landfall_flow::process::{self, Row, Window};
+use landfall_flow::process::{self, Row};
 
 use crate::gate;
 
@@ -112,6 +112,14 @@ fn rows(view: &View) -> Vec<RowView> {
     process::table(view.status.road).iter().map(|row| one_row(view, row)).collect()
 }
 
+/// The API's word for a row's window.
+pub(crate) fn window(window: process::Window) -> landfall_api::Window {
+    match window {
+        process::Window::Outside => landfall_api::Window::Outside,
+        process::Window::Pause => landfall_api::Window::Pause,
+    }
+}
+
 fn one_row(view: &View, row: &Row) -> RowView {
     let id = row.step.id();
     let completed_at = view.completed.get(id).copied();
@@ -129,7 +137,7 @@ fn one_row(view: &View, row: &Row) -> RowView {
         title: row.step.title().to_owned(),
         place,
         completed_at,
-        in_pause: row.window == Window::Pause,
+        window: window(row.window),
         commitment: row.commitment,
     }
 }

@@ -1,0 +1,266 @@
+//! The command line. What a command does stands in `command`; its words stand here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use landfall_api::core::quantity::duration_text;
+
+use crate::command::LabCommand;
+use crate::exit::Exit;
+use crate::stop::Stop;
+
+const AFTER: &str = "\
+A move of a database, from the first look to the last:
+
+  landfall assess orders.toml        what Landfall finds out about the source
+  landfall plan orders.toml          every step and every call, without doing any
+  landfall run orders.toml           start, and follow to the first gate
+  landfall approve orders approve_cutover
+  landfall run orders.toml           go on, through the cutover
+
+Exit codes:";
+
+fn after_help() -> String {
+    let codes = Exit::ALL.iter().map(|(exit, what)| format!("\n  {:<3}  {what}", exit.number()));
+    format!("{AFTER}{}", codes.collect::<String>())
+}
+
+/// Moves Amazon RDS for PostgreSQL databases to Aurora PostgreSQL without losing a write.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, after_help = after_help(), disable_help_subcommand = true)]
+#[command(max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Work through the Landfall server at this URL instead of starting one for this command
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LANDFALL_SERVER",
+        hide_env_values = true
+    )]
+    pub(crate) server: Option<String>,
+    /// Directory of the state [default: $XDG_STATE_HOME/landfall or ~/.local/state/landfall]
+    #[arg(long, global = true, value_name = "DIR", env = "LANDFALL_STATE", hide_env_values = true)]
+    pub(crate) state: Option<PathBuf>,
+    /// Write JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Who gives the order, for the journal [default: the user's name]
+    #[arg(long, global = true, value_name = "NAME", env = "LANDFALL_BY", hide_env_values = true)]
+    pub(crate) by: Option<String>,
+}
+
+/// The commands, in the order of a move.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at a source: findings, the Aurora version and class it would get
+    Assess(SpecFile),
+    /// Dry run: every step of the move and every call it would make
+    Plan(SpecFile),
+    /// Start a move, or go on with it, and follow it to the next gate or the end
+    Run(Run),
+    /// Where moves stand: one line each, or one move's whole table
+    Status {
+        /// The move; all of them when left away
+        name: Option<String>,
+    },
+    /// Follow a move live, without driving it
+    Watch {
+        /// The move
+        name: String,
+    },
+    /// What happened so far, from the journal
+    History(HistoryArguments),
+    /// Open a gate
+    Approve {
+        /// The move
+        name: String,
+        /// The gate, as `status` shows it
+        gate: String,
+        /// Why, for the journal
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Stop between two actions, until `resume`
+    Pause(OrderArguments),
+    /// Go on after a pause or a problem
+    Resume {
+        /// The move
+        name: String,
+    },
+    /// Undo everything and return to the source; refused after the point of no return
+    Abort(OrderArguments),
+    /// Accept the target: what becomes of the source is then done as the spec says
+    Retire(Retire),
+    /// Explain a problem code, such as LF-014
+    Explain {
+        /// The code: LF-014, or 14; all of them when left away
+        code: Option<String>,
+    },
+    /// Serve the API and the gateways' configuration, and drive every unfinished move
+    Serve(Serve),
+    /// Services behind the gateway
+    #[command(subcommand)]
+    Route(Route),
+    /// The gateway's Envoy
+    #[command(subcommand)]
+    Envoy(Envoy),
+    /// A laboratory on this machine: AWS's calls over real PostgreSQL servers
+    Lab(LabCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecFile {
+    /// The spec, a TOML file; - reads it from stdin
+    pub(crate) spec: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) spec: SpecFile,
+    /// Wait at gates, in pauses and at problems for others, instead of ending there
+    #[arg(long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) driving: Driving,
+}
+
+/// What a command takes that moves something.
+#[derive(Debug, Args)]
+pub(crate) struct Driving {
+    /// Where Envoy processes connect for their configuration; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", env = "LANDFALL_XDS_LISTEN", hide_env_values = true)]
+    #[arg(default_value = "127.0.0.1:18000")]
+    pub(crate) xds_listen: SocketAddr,
+    /// The longest any call to AWS, a database or a gateway may take, with its retries
+    #[arg(long, value_name = "DURATION", env = "LANDFALL_CALL_TIMEOUT", hide_env_values = true)]
+    #[arg(default_value = "15s", hide_short_help = true)]
+    call_timeout: String,
+}
+
+impl Driving {
+    /// The call timeout, if it is one.
+    pub(crate) fn call_timeout(&self) -> Result<Duration, Stop> {
+        let timeout = duration_text::parse(&self.call_timeout)
+            .map_err(|why| Stop::mistake(format!("--call-timeout: {why}.")))?;
+        if timeout.is_zero() {
+            return Err(Stop::mistake("--call-timeout: it must be more than nothing."));
+        }
+        Ok(timeout)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArguments {
+    /// The move
+    pub(crate) name: String,
+    /// Only entries after this position
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrderArguments {
+    /// The move
+    pub(crate) name: String,
+    /// Why, for the journal
+    #[arg(long, default_value = "")]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retire {
+    /// The move
+    pub(crate) name: String,
+    /// Why, for the journal
+    #[arg(long, default_value = "")]
+    pub(crate) note: String,
+    /// Do not ask, even when the source will be deleted
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where the API answers; port 0 picks a free one. It asks nobody who they are: keep it on
+    /// loopback
+    #[arg(long, value_name = "ADDR", env = "LANDFALL_LISTEN", hide_env_values = true)]
+    #[arg(default_value = "127.0.0.1:18080")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) driving: Driving,
+}
+
+/// `landfall route …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Route {
+    /// Services, where they go, and which Envoy follows
+    Status,
+    /// Take a service on, before any move, at the place where it is today
+    Add {
+        /// The service name that applications connect to
+        service: String,
+        /// Where it is today, HOST:PORT
+        endpoint: String,
+    },
+}
+
+/// `landfall envoy …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Envoy {
+    /// Print the configuration file that one application's Envoy starts with
+    Bootstrap(Bootstrap),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bootstrap {
+    /// A service and where its application connects, SERVICE=ADDR:PORT; may be repeated
+    #[arg(long = "listen", value_name = "SERVICE=ADDR:PORT", required = true)]
+    pub(crate) listeners: Vec<String>,
+    /// How this Envoy is listed by `route status`; unique among all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// The group of Envoys it belongs to
+    #[arg(long, value_name = "NAME", default_value = "landfall")]
+    pub(crate) cluster: String,
+    /// Where Landfall serves the configuration, HOST:PORT
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:18000")]
+    pub(crate) xds: String,
+    /// Envoy's admin page
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:19000")]
+    pub(crate) admin: SocketAddr,
+    /// How long a held connection waits; longer than the longest pause budget
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub(crate) hold_timeout: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_fits_a_screen() {
+        let help = Arguments::command().term_width(100).render_help().to_string();
+        assert!(help.lines().count() <= 60, "{help}");
+        crate::show::layout::assert_fits(&help.replace(" \n", "\n"), 100);
+    }
+}

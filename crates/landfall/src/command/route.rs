@@ -1,0 +1,47 @@
+//! `route`: services behind the gateway.
+
+use landfall_api::AdoptRoute;
+use landfall_api::core::{Endpoint, ServiceName};
+
+use crate::arguments::{Common, Route};
+use crate::door::Door;
+use crate::exit::Exit;
+use crate::out::Out;
+use crate::show;
+use crate::stop::Stop;
+
+pub(super) async fn route(common: &Common, route: &Route, out: Out) -> Result<Exit, Stop> {
+    match route {
+        Route::Status => status(common, out).await,
+        Route::Add { service, endpoint } => {
+            let endpoint: Endpoint = endpoint
+                .parse()
+                .map_err(|why| Stop::mistake(format!("{why}. Write the endpoint as HOST:PORT.")))?;
+            let service = ServiceName::new(service.as_str());
+            add(common, AdoptRoute { service, endpoint }, out).await
+        }
+    }
+}
+
+async fn status(common: &Common, out: Out) -> Result<Exit, Stop> {
+    let door = Door::ask(common).await?;
+    let routes = door.client.routes().await;
+    let own = door.is_own();
+    door.close().await;
+    let routes = routes?;
+    out.data(&routes, |width| show::routes::list(&routes, width));
+    if own && !routes.is_empty() {
+        let text = "Proxies are seen by the server they are connected to: ask it with --server.";
+        out.say(&show::layout::wrap(text, out.width(), 0));
+    }
+    Ok(Exit::Done)
+}
+
+async fn add(common: &Common, adopt: AdoptRoute, out: Out) -> Result<Exit, Stop> {
+    let door = Door::ask(common).await?;
+    let route = door.client.adopt(&adopt).await;
+    door.close().await;
+    let route = route?;
+    out.data(&route, |width| show::routes::one(&route, width));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,79 @@
+//! The way to a server: the one that was named, or one of this command's own.
+//!
+//! A server of our own lives as long as the command, on a free loopback port, on the state
+//! directory of the user. It drives moves only when the command is one that does.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landfall_api::Client;
+use landfall_server::{Config, Role, Server};
+
+use crate::arguments::Common;
+use crate::stop::Stop;
+
+/// A client, and the server behind it when that is ours.
+pub(crate) struct Door {
+    pub(crate) client: Client,
+    own: Option<Server>,
+}
+
+impl Door {
+    /// Opens the way. `role` is what a server of our own does.
+    pub(crate) async fn open(
+        common: &Common,
+        role: Role,
+        call_timeout: Duration,
+    ) -> Result<Self, Stop> {
+        if let Some(url) = &common.server {
+            return Ok(Self { client: Client::new(url)?, own: None });
+        }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = Server::start(config(common, role, listen, call_timeout)?).await?;
+        Ok(Self { client: Client::new(&server.url())?, own: Some(server) })
+    }
+
+    /// For a command that only asks.
+    pub(crate) async fn ask(common: &Common) -> Result<Self, Stop> {
+        Self::open(common, Role::Shows, Config::CALL_TIMEOUT).await
+    }
+
+    /// Whether the server ends with this command.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Ends our own server between two actions.
+    pub(crate) async fn close(self) {
+        if let Some(server) = self.own {
+            server.stop().await;
+        }
+    }
+}
+
+/// A server's configuration from the command line.
+pub(crate) fn config(
+    common: &Common,
+    role: Role,
+    listen: SocketAddr,
+    call_timeout: Duration,
+) -> Result<Config, Stop> {
+    let hold_timeout = Config::HOLD_TIMEOUT;
+    Ok(Config { state: state(common)?, listen, role, call_timeout, hold_timeout })
+}
+
+/// The state directory: what was named, or the user's.
+pub(crate) fn state(common: &Common) -> Result<PathBuf, Stop> {
+    if let Some(directory) = &common.state {
+        return Ok(directory.clone());
+    }
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = variable("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local").join("state")));
+    let home = home.filter(|home| home.is_absolute()).ok_or_else(|| {
+        Stop::mistake("Neither XDG_STATE_HOME nor HOME is set: name a directory with --state DIR.")
+    })?;
+    Ok(home.join("landfall"))
+}

@@ -1,0 +1,200 @@
+//! A journal for people: a line per step with its time, and below it what was done, asked and
+//! found. Looks, waits and repetitions are left to `--json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use landfall_api::History;
+use landfall_api::core::Fact;
+use landfall_api::core::facts::MetricVerdict;
+use landfall_api::core::journal::{Commitment, Effect, Entry, Record, Request};
+use landfall_api::core::status::{Course, Outcome};
+
+use super::layout::labelled;
+use super::time;
+
+/// The whole history.
+pub(crate) fn whole(history: &History, width: usize) -> String {
+    let mut lines = Lines::new(&history.titles, width);
+    for entry in &history.entries {
+        lines.take(entry);
+    }
+    lines.finish()
+}
+
+/// One entry as a line of its own, for those who follow; nothing when it is of no interest.
+pub(crate) fn line(
+    entry: &Entry,
+    titles: &BTreeMap<String, String>,
+    width: usize,
+) -> Option<String> {
+    let text = if let Record::Entered { course, .. } = &entry.record {
+        step(entry, titles, *course)
+    } else {
+        note(entry)?
+    };
+    let label = format!("{}  ", time::clock(entry.at));
+    Some(labelled(&label, &text, width))
+}
+
+struct Lines<'a> {
+    titles: &'a BTreeMap<String, String>,
+    width: usize,
+    lines: Vec<String>,
+    day: String,
+    /// Where the current step's line stands, and when it was entered.
+    step: Option<(usize, Timestamp)>,
+    /// Orders and failures told in the current step.
+    said: BTreeSet<String>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(titles: &'a BTreeMap<String, String>, width: usize) -> Self {
+        let (lines, day, said) = (Vec::new(), String::new(), BTreeSet::new());
+        Self { titles, width, lines, day, step: None, said }
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        self.date(entry.at);
+        if let Record::Entered { course, .. } = &entry.record {
+            let text = step(entry, self.titles, *course);
+            self.step = Some((self.lines.len(), entry.at));
+            self.push(entry.at, &text);
+            self.said.clear();
+        } else if let Record::Completed { .. } = &entry.record {
+            self.complete(entry.at);
+        } else if let Some(text) = note(entry)
+            // A service that is away, or an order given again, is told once in a step.
+            && !self.said.contains(&text)
+        {
+            self.push(entry.at, &text);
+            if matches!(entry.record, Record::Acted { .. } | Record::Intended { .. }) {
+                self.said.insert(text);
+            }
+        }
+    }
+
+    fn date(&mut self, at: Timestamp) {
+        let day = time::day(at);
+        if day != self.day {
+            self.lines.push(day.clone());
+            self.day = day;
+        }
+    }
+
+    fn push(&mut self, at: Timestamp, text: &str) {
+        let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
+        let label = format!("  {}  {indent}", time::clock(at));
+        self.lines.push(labelled(&label, text.trim_start(), self.width));
+    }
+
+    fn complete(&mut self, at: Timestamp) {
+        let Some((index, since)) = self.step.take() else { return };
+        let Some(line) = self.lines.get_mut(index) else { return };
+        let took = time::span(time::between(since, at));
+        let room = self.width.saturating_sub(took.len() + 2);
+        // Right-aligned where there is room; a wrapped title keeps its own line end.
+        if !line.contains('\n') && line.chars().count() <= room {
+            let gap = room - line.chars().count();
+            line.push_str(&" ".repeat(gap + 2));
+            line.push_str(&took);
+        }
+    }
+
+    fn finish(self) -> String {
+        if self.lines.is_empty() {
+            return "Nothing yet.".to_owned();
+        }
+        self.lines.join("\n")
+    }
+}
+
+fn step(entry: &Entry, titles: &BTreeMap<String, String>, course: Course) -> String {
+    let id = entry.step.as_deref().unwrap_or_default();
+    let title = titles.get(id).map_or(id, String::as_str);
+    match course {
+        Course::Doing => title.to_owned(),
+        Course::Undoing => format!("take back: {title}"),
+    }
+}
+
+/// What is told below a step, indented; absent for what is only of interest in JSON.
+fn note(entry: &Entry) -> Option<String> {
+    Some(match &entry.record {
+        Record::Started { spec, by, .. } => {
+            format!("{by} started the move of {} to {}", spec.source.instance, spec.target.cluster)
+        }
+        // The first leader is no news.
+        Record::Led { holder } if entry.epoch.0 > 1 => {
+            format!("  led by {holder} (epoch {})", entry.epoch)
+        }
+        Record::Intended {
+            action,
+            commitment: Commitment::Committed,
+            course: Course::Doing,
+            ..
+        } if entry.step.as_deref().is_some_and(|step| step.starts_with("cutover.")) => {
+            format!("  {action}  -- the point of no return")
+        }
+        Record::Intended { action, .. } => format!("  {action}"),
+        Record::Acted { effect: Effect::Failed { failure } } => format!("  failed: {failure}"),
+        Record::Learned { fact } => return learned(fact).map(|text| format!("  {text}")),
+        Record::GateOpened { gate } => format!("  waits for approval: {gate}"),
+        Record::Requested { request } => requested(request),
+        Record::Stopped { problem } => {
+            format!("  stopped by {}: {}", problem.code, problem.primary)
+        }
+        Record::Finished { outcome: Outcome::Moved } => "finished: moved".to_owned(),
+        Record::Finished { outcome: Outcome::Undone } => {
+            "finished: undone; the source is the database, as before".to_owned()
+        }
+        Record::Led { .. }
+        | Record::Entered { .. }
+        | Record::Acted { effect: Effect::Taken }
+        | Record::Waiting { .. }
+        | Record::Completed { .. } => return None,
+    })
+}
+
+fn requested(request: &Request) -> String {
+    let because = |why: &str| if why.is_empty() { String::new() } else { format!(": {why}") };
+    match request {
+        Request::Abort { by, why } => format!("  {by} aborted{}", because(why)),
+        Request::Approve { gate, by, note } => format!("  {by} approved {gate}{}", because(note)),
+        Request::Pause { by, why } => format!("  {by} paused{}", because(why)),
+        Request::Resume { by } => format!("  {by} resumed"),
+    }
+}
+
+/// The facts that are proofs.
+fn learned(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Sustained(lag) => {
+            Some(format!("lag at most {} over {} points", lag.lag_max, lag.points))
+        }
+        Fact::Fenced(proof) => Some(match proof.writes_counted {
+            Some(count) => format!("fence proven: write counters stand still at {count}"),
+            None => "fence proven by groups and restart".to_owned(),
+        }),
+        Fact::Marked { lsn, .. } => Some(format!("marker flushed at {lsn}")),
+        Fact::Proven(proof) => Some(format!(
+            "sync proven{}; the metric {}",
+            proof.replay_lsn.zip(proof.marker_lsn).map_or_else(String::new, |(replay, marker)| {
+                format!(": {replay} replayed, at or beyond the marker at {marker}")
+            }),
+            match proof.metric {
+                MetricVerdict::Agrees => "agrees",
+                MetricVerdict::Silent => "is silent",
+                MetricVerdict::Contradicts => "contradicts",
+            }
+        )),
+        Fact::Promoted { .. } => Some("the target is a primary".to_owned()),
+        Fact::FenceActive { .. } => Some("the quarantine group is in force".to_owned()),
+        Fact::Source(_)
+        | Fact::Target(_)
+        | Fact::BackupsWere { .. }
+        | Fact::Parameters { .. }
+        | Fact::RouteWas { .. }
+        | Fact::GroupsWere { .. } => None,
+    }
+}

@@ -1,0 +1,99 @@
+//! Services: where they go, and which proxies follow.
+
+use landfall_api::ServiceRoute;
+use landfall_api::core::port::router::{ProxyView, Traffic};
+
+use super::layout::{columns, labelled};
+use super::time;
+
+/// All services.
+pub(crate) fn list(routes: &[ServiceRoute], width: usize) -> String {
+    if routes.is_empty() {
+        return "No services yet. `landfall route add SERVICE HOST:PORT` takes one on.".to_owned();
+    }
+    routes.iter().map(|route| one(route, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// One service.
+pub(crate) fn one(route: &ServiceRoute, width: usize) -> String {
+    let Some(stored) = &route.view.route else {
+        let text = format!("not adopted; proxies wait for it: {}", nodes(&route.view.proxies));
+        return labelled(&format!("{}  ", route.service), &text, width);
+    };
+    let traffic = match stored.traffic {
+        Traffic::Open => "open",
+        Traffic::Held => "held: new connections wait",
+    };
+    let text = format!("{} (epoch {}), {traffic}", stored.endpoint, stored.epoch);
+    let mut lines = vec![labelled(&format!("{}  ", route.service), &text, width)];
+    let rows: Vec<Vec<String>> =
+        route.view.proxies.iter().map(|proxy| proxy_row(proxy, stored.epoch)).collect();
+    if rows.is_empty() {
+        lines.push("  no proxy seen by this server".to_owned());
+    } else {
+        let table = columns(&rows, width.saturating_sub(2));
+        lines.extend(table.lines().map(|line| format!("  {line}")));
+    }
+    lines.join("\n")
+}
+
+fn nodes(proxies: &[ProxyView]) -> String {
+    proxies.iter().map(|proxy| proxy.node.clone()).collect::<Vec<_>>().join(", ")
+}
+
+fn proxy_row(proxy: &ProxyView, epoch: u64) -> Vec<String> {
+    let state = match (&proxy.rejected, proxy.connected_since) {
+        (Some(words), _) => format!("REFUSES: {words}"),
+        (None, None) => format!("gone, last seen {}", time::instant(proxy.last_seen)),
+        (None, Some(_)) if !proxy.subscribed => "connected, has not asked yet".to_owned(),
+        (None, Some(_)) if proxy.follows(epoch) => "follows".to_owned(),
+        (None, Some(_)) => "BEHIND".to_owned(),
+    };
+    let acknowledged =
+        proxy.acknowledged.map_or_else(|| "-".to_owned(), |epoch| format!("epoch {epoch}"));
+    vec![proxy.node.clone(), acknowledged, state]
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use landfall_api::core::port::router::{Route, RouteView};
+    use landfall_api::core::{Endpoint, ServiceName};
+
+    use super::super::layout::assert_fits;
+    use super::*;
+
+    fn proxy(node: &str, acknowledged: Option<u64>) -> ProxyView {
+        ProxyView {
+            node: node.to_owned(),
+            connected_since: Some(Timestamp::UNIX_EPOCH),
+            last_seen: Timestamp::UNIX_EPOCH,
+            subscribed: true,
+            sent: Some(3),
+            acknowledged,
+            rejected: None,
+        }
+    }
+
+    #[test]
+    fn who_follows_and_who_does_not_is_said_in_words() {
+        let service = ServiceName::new("orders");
+        let route = Route {
+            service: service.clone(),
+            endpoint: Endpoint::new("orders-prod.abc.eu-central-1.rds.amazonaws.com", 5432),
+            traffic: Traffic::Held,
+            epoch: 3,
+        };
+        let refuses = ProxyView {
+            rejected: Some("no such cluster type".to_owned()),
+            ..proxy("shop-3", Some(2))
+        };
+        let gone = ProxyView { connected_since: None, ..proxy("shop-4", Some(2)) };
+        let proxies = vec![proxy("shop-1", Some(3)), proxy("shop-2", Some(2)), refuses, gone];
+        let routes = [ServiceRoute { service, view: RouteView { route: Some(route), proxies } }];
+        for width in [40, 100] {
+            assert_fits(&list(&routes, width), width);
+        }
+        insta::assert_snapshot!(list(&routes, 100));
+    }
+}

@@ -1,0 +1,195 @@
+//! Where moves stand: one line each, or one move's whole table.
+
+use landfall_api::core::Status;
+use landfall_api::core::journal::Commitment;
+use landfall_api::core::problem::Writes;
+use landfall_api::core::status::{Course, Outcome, Run};
+use landfall_api::{Driven, MoveSummary, MoveView, PauseClock, Place, RowView, Window};
+
+use super::layout::{columns, cut, labelled};
+use super::{problem, time};
+
+/// All moves.
+pub(crate) fn list(moves: &[MoveSummary], width: usize) -> String {
+    if moves.is_empty() {
+        return "No moves yet. `landfall plan SPEC` shows what one would do.".to_owned();
+    }
+    let head = ["MOVE", "FROM", "TO", "STATE", "WRITES TO", "STEP"].map(ToOwned::to_owned);
+    let rows = moves.iter().map(|one| {
+        vec![
+            one.name.to_string(),
+            one.source.to_string(),
+            one.target.to_string(),
+            state(&one.status),
+            side(one.writes).to_owned(),
+            one.status.step.clone(),
+        ]
+    });
+    columns(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>(), width)
+}
+
+/// One move.
+pub(crate) fn table(view: &MoveView, width: usize) -> String {
+    let mut text = heading(view, width);
+    text.push('\n');
+    let mut phase = None;
+    for row in &view.rows {
+        if phase != Some(row.phase) {
+            text.push('\n');
+            text.push_str(&row.phase.to_string());
+            text.push('\n');
+            phase = Some(row.phase);
+        }
+        text.push_str(&row_line(row, width));
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(&now(view, width));
+    text
+}
+
+fn heading(view: &MoveView, width: usize) -> String {
+    let attempt = match view.status.attempt {
+        1 => String::new(),
+        attempt => format!(" (attempt {attempt})"),
+    };
+    let line = format!(
+        "{}: {} to {}{attempt}, begun {}",
+        view.name,
+        view.spec.source.instance,
+        view.spec.target.cluster,
+        time::instant(view.started_at)
+    );
+    labelled("", &line, width)
+}
+
+fn row_line(row: &RowView, width: usize) -> String {
+    let mark = match row.place {
+        Place::Done => "done  ",
+        Place::Here => "HERE  ",
+        Place::Undone => "undone",
+        Place::Ahead => "      ",
+    };
+    let at = row.completed_at.map_or_else(|| " ".repeat(8), time::clock);
+    let pause = match row.window {
+        Window::Pause => " (traffic waits)",
+        Window::Outside => "",
+    };
+    cut(format!("  {mark}  {at}  {}{pause}", row.title).trim_end(), width)
+}
+
+/// What it is doing, and what to type next.
+pub(crate) fn now(view: &MoveView, width: usize) -> String {
+    let mut lines = vec![labelled("State:   ", &doing(view), width)];
+    if let Some(waited) = &view.waited {
+        let reading = reading(&waited.reading);
+        lines.push(labelled("Waits:   ", &format!("{}{reading}", waited.why), width));
+        let since = time::span(time::between(waited.since, view.now));
+        let deadline = waited.deadline.map_or_else(String::new, |deadline| {
+            format!(", a problem in {}", time::span(time::between(view.now, deadline)))
+        });
+        lines.push(labelled("         ", &format!("for {since}{deadline}"), width));
+    }
+    if let Some(clock) = &view.pause {
+        lines.push(labelled("Pause:   ", &pause(clock, view), width));
+    }
+    lines.push(labelled("Writes:  ", &view.writes.to_string(), width));
+    lines.push(labelled("Safe:    ", &view.safe, width));
+    if let Some(driver) = driver(view) {
+        lines.push(labelled("Driver:  ", &driver, width));
+    }
+    match &view.status.run {
+        Run::NeedsHuman { problem } => {
+            lines.push(String::new());
+            lines.push(problem::stop(problem, width));
+        }
+        Run::AwaitingApproval { .. } => lines.push(gate(view, width)),
+        Run::Running | Run::Waiting { .. } | Run::Paused { .. } | Run::Finished { .. } => {}
+    }
+    lines.join("\n")
+}
+
+fn reading(reading: &str) -> String {
+    if reading.is_empty() { String::new() } else { format!(" ({reading})") }
+}
+
+/// A gate: what to look at, and the command that opens it.
+pub(crate) fn gate(view: &MoveView, width: usize) -> String {
+    let Some(gate) = &view.gate else { return String::new() };
+    let mut lines =
+        vec![String::new(), labelled("", &format!("{}. Look at this first:", gate.title), width)];
+    lines.extend(gate.check.iter().map(|line| labelled("  - ", line, width)));
+    let command = match gate.name.as_str() {
+        "accept" | "approve_retirement" => format!("landfall retire {}", view.name),
+        other => format!("landfall approve {} {other}", view.name),
+    };
+    lines.push("Then:".to_owned());
+    lines.push(format!("  {command}"));
+    lines.join("\n")
+}
+
+fn doing(view: &MoveView) -> String {
+    let state = state(&view.status);
+    if view.status.is_finished() || view.title.is_empty() {
+        return state;
+    }
+    let title = view.title.as_str();
+    match view.status.course {
+        Course::Doing => format!("{state}: {title}"),
+        Course::Undoing => format!("{state}: taking back \"{title}\""),
+    }
+}
+
+/// The state in a few words.
+pub(crate) fn state(status: &Status) -> String {
+    match &status.run {
+        Run::Running if status.course == Course::Undoing => "undoing".to_owned(),
+        Run::Running => "running".to_owned(),
+        Run::Waiting { .. } if status.course == Course::Undoing => "undoing, waiting".to_owned(),
+        Run::Waiting { .. } => "waiting".to_owned(),
+        Run::AwaitingApproval { gate } => format!("at gate {gate}"),
+        Run::NeedsHuman { problem } => format!("stopped by {}", problem.code),
+        Run::Paused { by, .. } => format!("paused by {by}"),
+        Run::Finished { outcome: Outcome::Moved } => "finished: moved".to_owned(),
+        Run::Finished { outcome: Outcome::Undone } => "finished: undone".to_owned(),
+    }
+}
+
+/// The pause clock.
+pub(crate) fn pause(clock: &PauseClock, view: &MoveView) -> String {
+    let end = clock.until.unwrap_or(view.now);
+    let spent = time::span(time::between(clock.since, end));
+    let budget = time::span(std::time::Duration::from_millis(clock.budget_ms));
+    match clock.until {
+        Some(_) => format!("new connections waited {spent} (budget {budget})"),
+        None => format!("new connections wait since {spent}, of {budget} at most"),
+    }
+}
+
+fn driver(view: &MoveView) -> Option<String> {
+    if view.status.is_finished() {
+        return None;
+    }
+    Some(match (&view.driven, &view.lease) {
+        (Driven::Here, _) => "this server".to_owned(),
+        (Driven::Elsewhere { holder }, _) => format!("led by {holder}"),
+        (Driven::Stopped { why }, _) => format!("cannot go on: {why}"),
+        (Driven::No, Some(lease)) => format!("led by {} (epoch {})", lease.holder, lease.epoch),
+        (Driven::No, None) => {
+            "nobody. `landfall run SPEC` or `landfall serve` moves it on.".to_owned()
+        }
+    })
+}
+
+fn side(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Source => "source",
+        Writes::Nobody => "nobody",
+        Writes::Target => "target",
+    }
+}
+
+/// Whether the point of no return is behind.
+pub(crate) fn is_committed(view: &MoveView) -> bool {
+    view.status.commitment == Commitment::Committed
+}
