@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads_server;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::Store;
 use landfall_core::port::Clock;
@@ -125,7 +125,7 @@ async fn serve(routes: Routes, listener: TcpListener, stopped: oneshot::Receiver
         let _ = stopped.await;
         keeper.end();
     };
-    let service = AggregatedDiscoveryServiceServer::new(Ads::new(routes));
+    let service = ads_server::AggregatedDiscoveryServiceServer::new(Ads::new(routes));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let result = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::conformance::router::{RouterFixture, every_promise};
@@ -15,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::control::ControlPlane;
 use crate::gateway::Gateway;
 use crate::memory::MemoryStore;
+use crate::patience::pause;
 use crate::stand_in::{Client, StandIn};
 
 /// One listener per service, since listeners are static; more than the suite takes.
@@ -73,7 +73,7 @@ impl RouterFixture for OverEnvoy {
     }
 
     async fn pause(&self) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        pause().await;
     }
 }
 

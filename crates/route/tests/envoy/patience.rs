@@ -1,9 +1,10 @@
 //! Waits: each looks again until it sees what it wants, is bounded, and says what it waited for.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 /// Two busy cores are slow; a test that works takes a fraction of this.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
@@ -21,8 +22,13 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
             return seen;
         }
         assert!(Instant::now() < deadline, "not within {BOUND:?}: {what}");
-        sleep(PAUSE).await;
+        pause().await;
     }
+}
+
+/// Between two looks.
+pub(crate) async fn pause() {
+    let _ = timeout(PAUSE, pending::<()>()).await;
 }
 
 /// Asserts that none of the tasks comes to an end by itself.
