@@ -57,6 +57,8 @@ pub enum Plan {
     Done,
     /// Remember this, then look again.
     Learn(Fact),
+    /// Remember this; with it the step is done, and nobody waits for a second look.
+    Conclude(Fact),
     /// Do the first, then look again. The rest tells the dry run what is meant to follow.
     Do(Vec<Action>),
     /// The world needs time.

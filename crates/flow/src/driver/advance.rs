@@ -119,6 +119,13 @@ impl Drive<'_> {
             Plan::Done if gated => return self.pass(self.driver.pace.poll).await,
             Plan::Done => Record::Completed { seen },
             Plan::Learn(fact) => Record::Learned { fact: Box::new(fact) },
+            Plan::Conclude(fact) => {
+                let learned = Record::Learned { fact: Box::new(fact) };
+                if self.place(learned).await? == Placed::Outrun {
+                    return Ok(());
+                }
+                Record::Completed { seen }
+            }
             Plan::Do(actions) => return self.act(row, seen, actions).await,
             Plan::Wait(wait) => return self.wait(row, *wait).await,
             Plan::Gate(_) if gated => return self.pass(self.driver.pace.poll).await,

@@ -5,6 +5,9 @@
 //! Undo: nothing to undo.
 //! If it dies here: both sides are closed; the next start proves again.
 
+use std::pin::pin;
+
+use futures_util::future::{Either, select, try_join};
 use jiff::Timestamp;
 use landfall_core::facts::{MetricVerdict, SyncProof};
 use landfall_core::failure::Failure;
@@ -46,29 +49,21 @@ impl Step for DrainReplica {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let both = match (look.ports.database, source_endpoint(look.facts)) {
-            (Some(database), Some(at)) => {
-                let cluster = target(look).await?;
-                let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-                Some(both(look, database, at, &target).await?)
-            }
-            _ => None,
-        };
         let now = look.now();
-        let from = look.facts.fenced.as_ref().map_or(look.entered_at, |proof| proof.at);
-        let query = MetricQuery {
-            metric: Metric::OldestReplicationSlotLag,
-            subject: Subject::Instance(look.spec.source.instance.clone()),
-            from,
-            to: now,
+        let (Some(database), Some(at)) = (look.ports.database, source_endpoint(look.facts)) else {
+            return Ok(Seen { both: None, points: points(look, now).await?, now });
         };
-        // With access the metric can only veto: its silence, or CloudWatch's, never stops a proof.
-        let points = match (look.ports.cloud.metric(&query).await, &both) {
-            (Ok(points), _) => points,
-            (Err(_), Some(_)) => vec![],
-            (Err(failure), None) => return Err(failure),
+        let cluster = target(look).await?;
+        let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+        let inside = pin!(both(look, database, at, &target));
+        let metric = pin!(points(look, now));
+        // With access the metric can only veto: the pause never waits for CloudWatch, and neither
+        // its silence nor its failure stops a proof.
+        let (both, points) = match select(inside, metric).await {
+            Either::Left((both, _)) => (both?, vec![]),
+            Either::Right((points, inside)) => (inside.await?, points.unwrap_or_default()),
         };
-        Ok(Seen { both, points, now })
+        Ok(Seen { both: Some(both), points, now })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -88,18 +83,31 @@ impl Step for DrainReplica {
     }
 }
 
+/// The metric's points since the fence was proven.
+async fn points(look: &Look<'_>, now: Timestamp) -> Result<Vec<MetricPoint>, Failure> {
+    let from = look.facts.fenced.as_ref().map_or(look.entered_at, |proof| proof.at);
+    let query = MetricQuery {
+        metric: Metric::OldestReplicationSlotLag,
+        subject: Subject::Instance(look.spec.source.instance.clone()),
+        from,
+        to: now,
+    };
+    look.ports.cloud.metric(&query).await
+}
+
 async fn both(
     look: &Look<'_>,
     database: &dyn Database,
     source: &Endpoint,
     target: &Endpoint,
 ) -> Result<Both, Failure> {
-    Ok(Both {
-        fence: prove_fence::inside(database, source).await?,
-        source: database.server(source).await?,
-        target: database.server(target).await?,
-        marker_on_target: database.marker(target, &token(look.spec, look.facts)).await?,
-    })
+    let token = token(look.spec, look.facts);
+    // The replica is asked last: its replay position is the newest reading of all.
+    let (fence, view) =
+        try_join(prove_fence::inside(database, source), database.server(source)).await?;
+    let (target, marker_on_target) =
+        try_join(database.server(target), database.marker(target, &token)).await?;
+    Ok(Both { fence, source: view, target, marker_on_target })
 }
 
 fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: Timestamp) -> Plan {
@@ -127,7 +135,7 @@ fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: T
              resume`; `landfall abort` opens the source.",
         ));
     }
-    Plan::Learn(Fact::Proven(SyncProof {
+    Plan::Conclude(Fact::Proven(SyncProof {
         marker_lsn: Some(*lsn),
         replay_lsn: Some(replayed),
         metric: reading.verdict,
@@ -138,7 +146,7 @@ fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: T
 
 fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
     if reading.proves {
-        return Plan::Learn(Fact::Proven(SyncProof {
+        return Plan::Conclude(Fact::Proven(SyncProof {
             marker_lsn: None,
             replay_lsn: None,
             metric: MetricVerdict::Agrees,

@@ -46,7 +46,7 @@ impl Step for FinalMarker {
             MarkerView::NoTable => Plan::act(DatabaseAction::CreateMarkerTable { at: at.clone() }),
             MarkerView::Visible { flush_lsn: Some(lsn) } => match &facts.marked {
                 Some((known, _)) if *known == token => Plan::Done,
-                _ => Plan::Learn(Fact::Marked { token, lsn }),
+                _ => Plan::Conclude(Fact::Marked { token, lsn }),
             },
             MarkerView::Absent | MarkerView::Visible { flush_lsn: None } => {
                 Plan::act(DatabaseAction::WriteMarker { at: at.clone(), token })

@@ -9,7 +9,7 @@ use landfall_core::failure::Failure;
 use landfall_core::port::router::{Route, RouteView, Traffic};
 use landfall_core::{Facts, Spec};
 
-use super::{gateway_problem, source_endpoint, stragglers};
+use super::{endpoint, gateway_problem, prove_fence, source_endpoint, stragglers, target};
 use crate::step::{BRISK, Look, Plan, Step};
 
 /// The hold.
@@ -21,6 +21,9 @@ impl Step for HoldTraffic {
     type Seen = RouteView;
 
     async fn observe(&self, look: &Look<'_>) -> Result<RouteView, Failure> {
+        if look.facts.held_since.is_none() {
+            warm_up(look).await?;
+        }
         look.ports.router.view(&look.spec.route.service).await
     }
 
@@ -55,6 +58,22 @@ impl Step for HoldTraffic {
         }
         Plan::act(RouteAction::Release { service, epoch })
     }
+}
+
+/// Asks both servers everything that the pause will ask, while nobody waits: connections are made,
+/// and what access may not read is found out before the hold.
+async fn warm_up(look: &Look<'_>) -> Result<(), Failure> {
+    let (Some(database), Some(source)) = (look.ports.database, source_endpoint(look.facts)) else {
+        return Ok(());
+    };
+    let cluster = target(look).await?;
+    let replica = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+    prove_fence::inside(database, source).await?;
+    database.server(source).await?;
+    database.marker(source, "").await?;
+    database.server(&replica).await?;
+    database.marker(&replica, "").await?;
+    Ok(())
 }
 
 /// Every proxy said that it follows, or the wait that names those which did not.

@@ -108,7 +108,7 @@ impl Step for PromoteReplica {
             return Plan::blocked(written(spec, used));
         }
         if facts.promoted.is_none() {
-            return Plan::Learn(Fact::Promoted { at: seen.now });
+            return Plan::Conclude(Fact::Promoted { at: seen.now });
         }
         Plan::Done
     }

@@ -79,7 +79,7 @@ impl Step for ProveFence {
         if facts.fenced.is_some() {
             return Plan::Done;
         }
-        Plan::Learn(Fact::Fenced(FenceProof {
+        Plan::Conclude(Fact::Fenced(FenceProof {
             at: seen.now,
             writes_counted: seen.inside.as_ref().map(|inside| inside.after),
             restarted_at: seen.last_restart,
@@ -118,10 +118,8 @@ pub(super) fn leak(seen: &Inside) -> Option<Problem> {
         let what = format!("{} sessions on the fenced source could write", seen.writers.len());
         return Some(Problem::new(Code::FenceLeaks, what, hint).detail(who.join("; ")));
     }
-    if let Some(gid) = seen.prepared.first() {
-        let what = format!("{} prepared transactions are open, such as {gid}", seen.prepared.len());
-        let hint = "Commit or roll them back on the source, then run `landfall resume`.";
-        return Some(Problem::new(Code::PreparedTransaction, what, hint));
+    if let Some(problem) = prepared_problem(&seen.prepared) {
+        return Some(problem);
     }
     if seen.before != seen.after {
         let what = format!(
@@ -131,6 +129,14 @@ pub(super) fn leak(seen: &Inside) -> Option<Problem> {
         return Some(Problem::new(Code::FenceLeaks, what, hint));
     }
     None
+}
+
+/// A prepared transaction outlives every session and every fence.
+pub(super) fn prepared_problem(open: &[String]) -> Option<Problem> {
+    let first = open.first()?;
+    let what = format!("{} prepared transactions are open, such as {first}", open.len());
+    let hint = "Commit or roll them back on the source, then run `landfall resume`.";
+    Some(Problem::new(Code::PreparedTransaction, what, hint))
 }
 
 fn describe(session: &Session) -> String {

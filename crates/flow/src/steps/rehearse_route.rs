@@ -1,5 +1,6 @@
-//! Purpose: know before the hold that every proxy listens, can hold long enough, and can go there.
-//! Reads: the route, each proxy's acknowledgement, the way to the replica.
+//! Purpose: try before the hold whatever can be tried: every proxy listens, can hold long enough
+//!   and can go there; the owner's tests pass on the replica; no prepared transaction is open.
+//! Reads: the route, each proxy's acknowledgement, the way to the replica, the smoke tests there.
 //! Changes: nothing.
 //! Undo: nothing to undo.
 //! If it dies here: the next start looks again.
@@ -7,10 +8,12 @@
 use landfall_core::failure::Failure;
 use landfall_core::port::router::{RouteView, RouterAbility};
 use landfall_core::quantity::duration_text;
-use landfall_core::{Code, Facts, Problem, Spec};
+use landfall_core::{Code, Endpoint, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{endpoint, gateway_problem, stragglers, target};
+use super::prove_fence::prepared_problem;
+use super::smoke::{failing, smoke_problem};
+use super::{endpoint, gateway_problem, source_endpoint, stragglers, target};
 use crate::step::{Look, Plan, Step};
 
 /// The gateway, tried while it does not matter.
@@ -22,6 +25,14 @@ pub struct Seen {
     view: RouteView,
     ability: RouterAbility,
     way: Result<(), String>,
+    inside: Option<Inside>,
+}
+
+/// What access shows of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Inside {
+    failing: Vec<String>,
+    prepared: Vec<String>,
 }
 
 impl Step for RehearseRoute {
@@ -37,6 +48,7 @@ impl Step for RehearseRoute {
             view: router.view(&look.spec.route.service).await?,
             ability: router.ability(),
             way: router.probe(&at).await?,
+            inside: inside(look, &at).await?,
         })
     }
 
@@ -49,7 +61,8 @@ impl Step for RehearseRoute {
                      `landfall resume`.",
             ));
         }
-        if let Some(problem) = too_short(spec, seen.ability) {
+        let inside = seen.inside.as_ref().and_then(|inside| not_ready(spec, inside));
+        if let Some(problem) = inside.or_else(|| too_short(spec, seen.ability)) {
             return Plan::blocked(problem);
         }
         let epoch = seen.view.route.as_ref().map_or(0, |route| route.epoch);
@@ -68,6 +81,23 @@ impl Step for RehearseRoute {
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
+}
+
+async fn inside(look: &Look<'_>, replica: &Endpoint) -> Result<Option<Inside>, Failure> {
+    let (Some(database), Some(source)) = (look.ports.database, source_endpoint(look.facts)) else {
+        return Ok(None);
+    };
+    Ok(Some(Inside {
+        failing: failing(database, replica, &look.spec.smoke.sql).await?,
+        prepared: database.prepared_transactions(source).await?,
+    }))
+}
+
+fn not_ready(spec: &Spec, seen: &Inside) -> Option<Problem> {
+    if !seen.failing.is_empty() {
+        return Some(smoke_problem(&seen.failing, spec.smoke.sql.len(), "the replica"));
+    }
+    prepared_problem(&seen.prepared)
 }
 
 fn too_short(spec: &Spec, ability: RouterAbility) -> Option<Problem> {

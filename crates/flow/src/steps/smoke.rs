@@ -6,7 +6,8 @@
 
 use async_trait::async_trait;
 use landfall_core::failure::Failure;
-use landfall_core::{Code, Course, Problem};
+use landfall_core::port::Database;
+use landfall_core::{Code, Course, Endpoint, Problem};
 use serde_json::json;
 
 use super::{endpoint, target};
@@ -45,22 +46,36 @@ impl AnyStep for Smoke {
         if !tests.is_empty() {
             let cluster = target(look).await?;
             let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-            for (index, sql) in tests.iter().enumerate() {
-                if let Err(text) = database.smoke(&at, sql).await? {
-                    failed.push(format!("test {}: {text}", index + 1));
-                }
-            }
+            failed = failing(database, &at, tests).await?;
         }
         let seen = json!({ "tests": tests.len(), "failed": failed });
         let plan = if failed.is_empty() {
             Plan::Done
         } else {
-            let what =
-                format!("{} of {} smoke tests fail on the target", failed.len(), tests.len());
-            let hint = "Mend what they show, then run `landfall resume`; before release `landfall \
-                        abort` goes back to the source.";
-            Plan::blocked(Problem::new(Code::SmokeFailed, what, hint).detail(failed.join("; ")))
+            Plan::blocked(smoke_problem(&failed, tests.len(), "the target"))
         };
         Ok(Decision { seen, plan })
     }
+}
+
+/// Runs every test and returns what those said that fail.
+pub(super) async fn failing(
+    database: &dyn Database,
+    at: &Endpoint,
+    tests: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut failed = Vec::new();
+    for (index, sql) in tests.iter().enumerate() {
+        if let Err(text) = database.smoke(at, sql).await? {
+            failed.push(format!("test {}: {text}", index + 1));
+        }
+    }
+    Ok(failed)
+}
+
+pub(super) fn smoke_problem(failed: &[String], of: usize, side: &str) -> Problem {
+    let what = format!("{} of {of} smoke tests fail on {side}", failed.len());
+    let hint = "Mend what they show, then run `landfall resume`; before release `landfall abort` \
+                goes back to the source.";
+    Problem::new(Code::SmokeFailed, what, hint).detail(failed.join("; "))
 }

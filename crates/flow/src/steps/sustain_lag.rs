@@ -44,7 +44,7 @@ impl Step for SustainLag {
             return Plan::Done;
         }
         match sustained(spec, &seen.points) {
-            Ok(verdict) => Plan::Learn(Fact::Sustained(verdict)),
+            Ok(verdict) => Plan::Conclude(Fact::Sustained(verdict)),
             Err(reading) => {
                 let why = format!(
                     "lag to stay under {} for {:#}",

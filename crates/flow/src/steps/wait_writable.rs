@@ -50,7 +50,7 @@ impl Step for WaitWritable {
         if promoted && writer && primary {
             return match facts.promoted {
                 Some(_) => Plan::Done,
-                None => Plan::Learn(Fact::Promoted { at: seen.now }),
+                None => Plan::Conclude(Fact::Promoted { at: seen.now }),
             };
         }
         let reading =
