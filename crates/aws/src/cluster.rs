@@ -21,7 +21,7 @@ impl AwsCloud {
             self.rds.describe_db_clusters().db_cluster_identifier(id.as_str()).send().await;
         match answer {
             Ok(found) => Ok(found.db_clusters().first().map(view)),
-            Err(error) => absent_if_not_found(fault::failure(format!("read {id}"), &error)),
+            Err(error) => absent_if_not_found(fault::failure(format!("read cluster {id}"), &error)),
         }
     }
 

@@ -109,7 +109,13 @@ pub(crate) fn kind(code: &str, status: Option<u16>) -> FailureKind {
         | "Validation"
         | "ValidationError"
         | "DBSubnetGroupDoesNotCoverEnoughAZs"
-        | "StorageTypeNotSupported" => FailureKind::Invalid,
+        | "DBUpgradeDependencyFailure"
+        | "InvalidDBSubnetGroup"
+        | "NetworkTypeNotSupported"
+        | "ProvisionedIopsNotAvailableInAZ"
+        | "StorageTypeNotAvailable"
+        | "StorageTypeNotSupported"
+        | "VpcEncryptionControlViolation" => FailureKind::Invalid,
         other => by_pattern(other, status),
     }
 }
@@ -263,6 +269,8 @@ mod tests {
                 ("StorageQuotaExceeded", 400),
                 ("SnapshotQuotaExceeded", 400),
                 ("DBParameterGroupQuotaExceeded", 400),
+                ("DBInstanceAutomatedBackupQuotaExceeded", 400),
+                ("DBClusterAutomatedBackupQuotaExceededFault", 400),
             ],
         ),
         (
@@ -291,6 +299,11 @@ mod tests {
                 ("InvalidAction", 400),
                 ("InvalidVPCNetworkStateFault", 400),
                 ("DBSubnetGroupDoesNotCoverEnoughAZs", 400),
+                ("InvalidDBSubnetGroupFault", 400),
+                ("NetworkTypeNotSupported", 400),
+                ("StorageTypeNotAvailableFault", 400),
+                ("StorageTypeNotSupported", 400),
+                ("VpcEncryptionControlViolationException", 400),
                 ("InsufficientDBInstanceCapacity", 400),
                 ("InsufficientStorageClusterCapacity", 400),
             ],

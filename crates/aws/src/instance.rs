@@ -22,7 +22,9 @@ impl AwsCloud {
             self.rds.describe_db_instances().db_instance_identifier(id.as_str()).send().await;
         match answer {
             Ok(found) => Ok(found.db_instances().first().map(view)),
-            Err(error) => absent_if_not_found(fault::failure(format!("read {id}"), &error)),
+            Err(error) => {
+                absent_if_not_found(fault::failure(format!("read instance {id}"), &error))
+            }
         }
     }
 

@@ -17,7 +17,9 @@ impl AwsCloud {
         let answer = self.rds.describe_db_snapshots().db_snapshot_identifier(id).send().await;
         match answer {
             Ok(found) => Ok(found.db_snapshots().first().map(view)),
-            Err(error) => absent_if_not_found(fault::failure(format!("read {id}"), &error)),
+            Err(error) => {
+                absent_if_not_found(fault::failure(format!("read snapshot {id}"), &error))
+            }
         }
     }
 
