@@ -2,24 +2,33 @@
 //!
 //! Each test brings up a lab of its own in this process and takes it down again.
 
+#[cfg(test)]
 #[path = "door/apart.rs"]
 mod apart;
+#[cfg(test)]
 #[path = "door/faults.rs"]
 mod faults;
+#[cfg(test)]
 #[path = "door/raw.rs"]
 mod raw;
+#[cfg(test)]
 #[path = "door/removal.rs"]
 mod removal;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+#[path = "door/steps.rs"]
+mod steps;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_rds::types::{ApplyMethod, DbInstance};
+use aws_sdk_rds::types::{ApplyMethod, DbInstance, SourceType};
 use landfall_lab::cloud::Timing;
 use landfall_lab::firewall::Actor;
 use rig::Rig;
+use steps::login_from;
 
 /// The error code that the service gave, or `none` when there was no answer.
 fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
@@ -59,7 +68,7 @@ async fn a_replica_is_made_follows_and_becomes_a_cluster_of_its_own() {
     assert_eq!(replica.database_name(), Some("shop"));
     let replicated = rig.instance("shop-prod").await;
     assert_eq!(replicated.read_replica_db_cluster_identifiers(), ["orders-aurora"]);
-    let slots = "select count(*) from pg_replication_slots where active";
+    let slots = "select count(*) from pg_replication_slots";
     assert_eq!(
         rig.lab.sql("shop-prod", "postgres", slots).await.unwrap()[0][0].as_deref(),
         Some("1")
@@ -94,19 +103,9 @@ async fn a_replica_is_made_follows_and_becomes_a_cluster_of_its_own() {
         Some("0")
     );
 
-    let events = rig
-        .rds
-        .describe_events()
-        .source_type(aws_sdk_rds::types::SourceType::DbCluster)
-        .source_identifier("orders-aurora")
-        .send()
-        .await
-        .unwrap();
-    let messages: Vec<&str> = events.events().iter().filter_map(|event| event.message()).collect();
-    assert!(
-        messages.contains(&"Promoted Read Replica cluster to a stand-alone database cluster."),
-        "{messages:?}"
-    );
+    let messages = rig.events(SourceType::DbCluster, "orders-aurora").await;
+    let promoted = "Promoted Read Replica cluster to a stand-alone database cluster.";
+    assert!(messages.iter().any(|message| message == promoted), "{messages:?}");
     let again = rig
         .rds
         .promote_read_replica_db_cluster()
@@ -124,7 +123,7 @@ async fn a_security_group_change_is_in_force_later_and_spares_tracked_connection
     let rig = Rig::up().await;
     let app = Actor::Application;
     let access = rig.lab.source().clone();
-    let tracked = rig::login_from(app, &access, "shop").await.unwrap();
+    let tracked = login_from(app, &access, "shop").await.unwrap();
 
     let unknown = rig.fence(&["sg-nowhere"]).await.unwrap_err();
     assert_eq!(code(&unknown), "InvalidParameterValue");
@@ -138,13 +137,13 @@ async fn a_security_group_change_is_in_force_later_and_spares_tracked_connection
         ]
     );
     // Accepted, and not yet in force: the application still comes in.
-    drop(rig::login_from(app, &access, "shop").await.unwrap());
+    drop(login_from(app, &access, "shop").await.unwrap());
     rig::eventually("the quarantine group is active", || async {
         let groups = memberships(&rig.instance("shop-prod").await);
         (groups == [("sg-quarantine-source".to_owned(), "active".to_owned())]).then_some(())
     })
     .await;
-    let denied = rig::login_from(app, &access, "shop").await;
+    let denied = login_from(app, &access, "shop").await;
     assert!(denied.is_err(), "a new connection of the application came in");
     tracked.query_one("select 1", &[]).await.unwrap();
     drop(rig.session("shop-prod").await);
@@ -154,7 +153,7 @@ async fn a_security_group_change_is_in_force_later_and_spares_tracked_connection
     assert_eq!(rig.instance("shop-prod").await.db_instance_status(), Some("rebooting"));
     rig.instance_is("shop-prod", "available").await;
     assert!(tracked.query_one("select 1", &[]).await.is_err());
-    let events = rig.events("shop-prod").await;
+    let events = rig.events(SourceType::DbInstance, "shop-prod").await;
     assert!(events.contains(&"DB instance restarted".to_owned()), "{events:?}");
     rig.down().await;
 }

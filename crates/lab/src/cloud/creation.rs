@@ -25,6 +25,7 @@ use super::world::{World, busy_instance};
 use crate::catalogue::classes;
 use crate::catalogue::versions::{Engine, Version, offered, replica_targets};
 use crate::faults::Fault;
+use crate::firewall::Actor;
 
 /// `CreateDBCluster`, parsed.
 #[derive(Debug, Clone, Default)]
@@ -483,7 +484,7 @@ fn plan_member(
         Some(writer) => standby_of(world, writer, &instance.resource_id)?,
         None => match cluster.replication_source.as_deref().and_then(parse_arn) {
             Some((_, source)) => standby_of(world, &source, &instance.resource_id)?,
-            None => Construction::Fresh(Blueprint::of(&cluster.master)),
+            None => Construction::Fresh(Blueprint::of(&cluster.master, Actor::Target)),
         },
     };
     let endpoint = cluster.members.is_empty().then(|| Arc::clone(&cluster.endpoint));
@@ -557,7 +558,7 @@ fn plan_single(
         password: password.clone(),
         database: request.database.clone(),
     };
-    let construction = Construction::Fresh(Blueprint::of(&master));
+    let construction = Construction::Fresh(Blueprint::of(&master, Actor::Source));
     let mut instance = blank(id, request, master, version);
     instance.subnet_group = world.subnet_group(request.subnet_group.as_deref())?;
     instance.parameter_group = GroupUse::in_sync(group);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::instance::Master;
 use crate::catalogue::parameters::Setting;
-use crate::firewall::{Actor, Egress, Firewall};
+use crate::firewall::{Actor, Egress, Firewall, Instances};
 use crate::process::{self, RunAs};
 use crate::server::{self, Origin, RunFolder, SOCKET_NAME, Server, ServerConfig, StopMode};
 use crate::tools::PostgresTools;
@@ -52,6 +52,8 @@ impl From<server::Error> for MachineError {
 /// What a new primary holds.
 #[derive(Debug, Clone)]
 pub struct Blueprint {
+    /// How firewalls see the connections that it opens itself.
+    pub actor: Actor,
     pub master_user: String,
     pub master_password: String,
     pub databases: Vec<String>,
@@ -59,8 +61,9 @@ pub struct Blueprint {
 
 impl Blueprint {
     /// With the master's own database, if it has one.
-    pub fn of(master: &Master) -> Self {
+    pub fn of(master: &Master, actor: Actor) -> Self {
         Self {
+            actor,
             master_user: master.user.clone(),
             master_password: master.password.clone(),
             databases: master.database.iter().cloned().collect(),
@@ -91,6 +94,8 @@ pub struct Workshop {
     dir: PathBuf,
     sockets: RunFolder,
     settings: BTreeMap<String, String>,
+    /// Lets every firewall tell which server dials.
+    instances: Instances,
     built: AtomicU32,
 }
 
@@ -107,6 +112,7 @@ impl Workshop {
             dir: dir.into(),
             sockets: RunFolder::create()?,
             settings,
+            instances: Instances::default(),
             built: AtomicU32::new(0),
         })
     }
@@ -122,6 +128,7 @@ impl Workshop {
         let socket_dir = self.sockets.path().join(format!("s{number}"));
         let firewall =
             Firewall::open(socket_dir.join(SOCKET_NAME)).await.map_err(MachineError::Endpoint)?;
+        firewall.know(&self.instances);
         Ok(Reservation { number, socket_dir, firewall })
     }
 
@@ -138,7 +145,8 @@ impl Workshop {
             databases: blueprint.databases.clone(),
             ..self.config(&endpoint)
         };
-        let server = Server::initialise(config).await?;
+        let server = Arc::new(Server::initialise(config).await?);
+        self.make_known(&server, blueprint.actor);
         let machine = Machine { server, endpoint, upstream: Mutex::default() };
         machine.boot_with(values).await?;
         Ok(machine)
@@ -156,13 +164,20 @@ impl Workshop {
         let egress = Egress::open(folder, Actor::Managed, source.port(), self.run_as.as_ref())
             .map_err(MachineError::Endpoint)?;
         let origin = Origin { source: &source.server, egress: &egress, slot: &slot };
-        let server = Server::clone_as_standby(self.config(&endpoint), origin).await?;
+        let server = Arc::new(Server::clone_as_standby(self.config(&endpoint), origin).await?);
+        // Standbys are Aurora's, and Aurora is the target.
+        self.make_known(&server, Actor::Target);
         let upstream = Mutex::new(Some(Upstream { egress, slot }));
         let machine = Machine { server, endpoint, upstream };
         let mut values = values.clone();
         source.raise_to_floors(&mut values).await?;
         machine.boot_with(&values).await?;
         Ok(machine)
+    }
+
+    fn make_known(&self, server: &Arc<Server>, actor: Actor) {
+        let server = Arc::downgrade(server);
+        self.instances.add(actor, move || server.upgrade()?.pid());
     }
 
     fn config(&self, endpoint: &Reservation) -> ServerConfig {
@@ -185,7 +200,7 @@ struct Upstream {
 /// A real server at its endpoint.
 #[derive(Debug)]
 pub struct Machine {
-    server: Server,
+    server: Arc<Server>,
     endpoint: Arc<Reservation>,
     upstream: Mutex<Option<Upstream>>,
 }

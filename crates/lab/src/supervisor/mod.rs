@@ -35,6 +35,7 @@ use crate::cloud::security::SecurityGroups;
 use crate::cloud::{Cloud, InstanceRequest, ParameterChange, Parts, running_instance};
 use crate::door::{Door, Request};
 use crate::faults::{Fault, Order};
+use crate::firewall::Actor;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::tools;
 
@@ -96,6 +97,7 @@ impl Lab {
         let workshop = Workshop::open(postgres, &config.dir, config.base_settings())?;
         let endpoint = Arc::new(workshop.reserve().await?);
         let blueprint = Blueprint {
+            actor: Actor::Source,
             master_user: config.source.master_user.clone(),
             master_password: config.source.master_password.clone(),
             databases: config.source.databases.clone(),

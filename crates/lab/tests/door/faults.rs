@@ -7,6 +7,7 @@ use landfall_lab::firewall::Actor;
 
 use crate::code;
 use crate::rig::{self, Rig};
+use crate::steps::login_from;
 
 #[tokio::test]
 async fn calls_are_throttled_refused_slowed_or_lost_as_often_as_asked() {
@@ -107,7 +108,7 @@ async fn metrics_come_from_the_servers_with_gaps_when_there_is_nothing_to_measur
     .await;
     rig.lab.cloud().faults().clear(None);
 
-    let app = rig::login_from(Actor::Application, rig.lab.source(), "shop").await.unwrap();
+    let app = login_from(Actor::Application, rig.lab.source(), "shop").await.unwrap();
     rig::eventually("the connection counts", || async {
         latest("DatabaseConnections").await.filter(|count| *count >= 1.0).map(drop)
     })

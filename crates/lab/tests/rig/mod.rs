@@ -1,7 +1,8 @@
 //! What the tests of the lab's cloud share: a lab in a folder of its own, the official clients,
 //! and waiting with a bound.
 
-use std::collections::BTreeSet;
+pub(crate) mod http;
+
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,15 +11,7 @@ use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
 use aws_sdk_rds::config::retry::RetryConfig;
-use aws_sdk_rds::error::SdkError;
-use aws_sdk_rds::operation::create_db_cluster::{CreateDBClusterError, CreateDbClusterOutput};
-use aws_sdk_rds::operation::modify_db_instance::{ModifyDBInstanceError, ModifyDbInstanceOutput};
-use aws_sdk_rds::operation::modify_db_parameter_group::{
-    ModifyDBParameterGroupError, ModifyDbParameterGroupOutput,
-};
-use aws_sdk_rds::types::{ApplyMethod, DbInstance, Parameter, SourceType};
-use landfall_lab::cloud::Timing;
-use landfall_lab::firewall::{Actor, connect_as};
+use aws_sdk_rds::types::{DbCluster, DbInstance};
 use landfall_lab::supervisor::{Access, Lab, LabConfig};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
@@ -57,7 +50,7 @@ impl Rig {
         answer.expect("the instance exists").db_instances().first().unwrap().clone()
     }
 
-    pub(crate) async fn cluster(&self, id: &str) -> aws_sdk_rds::types::DbCluster {
+    pub(crate) async fn cluster(&self, id: &str) -> DbCluster {
         let answer = self.rds.describe_db_clusters().db_cluster_identifier(id).send().await;
         answer.expect("the cluster exists").db_clusters().first().unwrap().clone()
     }
@@ -76,108 +69,6 @@ impl Rig {
             (found.status() == Some(status)).then_some(())
         })
         .await;
-    }
-
-    /// A replica cluster of the source with its writer, available.
-    pub(crate) async fn replicate(&self, cluster: &str) {
-        let source = self.instance("shop-prod").await;
-        self.rds
-            .create_db_cluster()
-            .db_cluster_identifier(cluster)
-            .engine("aurora-postgresql")
-            .replication_source_identifier(source.db_instance_arn().unwrap())
-            .vpc_security_group_ids("sg-quarantine-target")
-            .send()
-            .await
-            .unwrap();
-        self.cluster_is(cluster, "available").await;
-        let writer = format!("{cluster}-1");
-        self.rds
-            .create_db_instance()
-            .db_instance_identifier(&writer)
-            .db_cluster_identifier(cluster)
-            .db_instance_class("db.r6g.large")
-            .engine("aurora-postgresql")
-            .send()
-            .await
-            .unwrap();
-        self.instance_is(&writer, "available").await;
-    }
-
-    pub(crate) async fn create_replica_cluster(
-        &self,
-        cluster: &str,
-        source: &str,
-    ) -> Result<CreateDbClusterOutput, SdkError<CreateDBClusterError>> {
-        let request = self.rds.create_db_cluster().db_cluster_identifier(cluster);
-        let request = request.engine("aurora-postgresql").replication_source_identifier(source);
-        request.send().await
-    }
-
-    pub(crate) async fn fence(
-        &self,
-        groups: &[&str],
-    ) -> Result<ModifyDbInstanceOutput, SdkError<ModifyDBInstanceError>> {
-        let groups = groups.iter().map(ToString::to_string).collect();
-        let request = self.rds.modify_db_instance().db_instance_identifier("shop-prod");
-        request.set_vpc_security_group_ids(Some(groups)).send().await
-    }
-
-    pub(crate) async fn retain(
-        &self,
-        days: i32,
-        timing: Timing,
-    ) -> Result<ModifyDbInstanceOutput, SdkError<ModifyDBInstanceError>> {
-        let request = self.rds.modify_db_instance().db_instance_identifier("shop-prod");
-        let request = request.backup_retention_period(days);
-        request.apply_immediately(timing == Timing::Immediately).send().await
-    }
-
-    pub(crate) async fn set(
-        &self,
-        group: &str,
-        name: &str,
-        value: &str,
-        method: ApplyMethod,
-    ) -> Result<ModifyDbParameterGroupOutput, SdkError<ModifyDBParameterGroupError>> {
-        let parameter = Parameter::builder()
-            .parameter_name(name)
-            .parameter_value(value)
-            .apply_method(method)
-            .build();
-        let request = self.rds.modify_db_parameter_group().db_parameter_group_name(group);
-        request.parameters(parameter).send().await
-    }
-
-    /// Waits until the source's parameter group has that status.
-    pub(crate) async fn group_is(&self, status: &str) {
-        eventually(&format!("the parameter group is {status}"), || async {
-            let instance = self.instance("shop-prod").await;
-            let group = instance.db_parameter_groups().first()?;
-            (group.parameter_apply_status() == Some(status)).then_some(())
-        })
-        .await;
-    }
-
-    /// Every status that the source goes through until something is so and it is available.
-    pub(crate) async fn statuses_until(
-        &self,
-        what: &str,
-        is_so: impl Fn(&DbInstance) -> bool,
-    ) -> BTreeSet<String> {
-        let mut seen = BTreeSet::new();
-        let deadline = Instant::now() + BOUND;
-        loop {
-            let instance = self.instance("shop-prod").await;
-            let status = instance.db_instance_status().unwrap_or_default().to_owned();
-            let done = status == "available" && is_so(&instance);
-            seen.insert(status);
-            if done {
-                return seen;
-            }
-            assert!(Instant::now() < deadline, "waited {BOUND:?} for: {what}; saw {seen:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 
     /// The points of the last hour, oldest first: epoch seconds and values.
@@ -202,13 +93,6 @@ impl Rig {
         let result = answer.metric_data_results().first().unwrap();
         let times = result.timestamps().iter().map(DateTime::as_secs_f64);
         times.zip(result.values().iter().copied()).collect()
-    }
-
-    /// The messages of the events of an instance.
-    pub(crate) async fn events(&self, instance: &str) -> Vec<String> {
-        let request = self.rds.describe_events().source_type(SourceType::DbInstance);
-        let answer = request.source_identifier(instance).send().await.unwrap();
-        answer.events().iter().filter_map(|event| event.message.clone()).collect()
     }
 
     /// A session of the master user of an instance, as Landfall.
@@ -259,22 +143,6 @@ pub(crate) async fn login(
         .dbname(database)
         .connect_timeout(Duration::from_millis(1_500));
     let (client, connection) = config.connect(NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-/// The same from the address of an actor.
-pub(crate) async fn login_from(
-    actor: Actor,
-    access: &Access,
-    database: &str,
-) -> Result<tokio_postgres::Client, Box<dyn std::error::Error>> {
-    let stream = connect_as(actor, access.port).await?;
-    let mut config = tokio_postgres::Config::new();
-    config.user(&access.user).password(&access.password).dbname(database);
-    let connecting = config.connect_raw(stream, NoTls);
-    let (client, connection) =
-        tokio::time::timeout(Duration::from_millis(1_500), connecting).await??;
     tokio::spawn(connection);
     Ok(client)
 }
