@@ -16,6 +16,8 @@ pub mod process;
 pub mod rehearse;
 pub mod request;
 
+pub mod sim;
+
 pub mod step;
 pub mod steps;
 pub mod view;

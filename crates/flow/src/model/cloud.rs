@@ -410,7 +410,8 @@ impl Inner {
 
     /// Saw-tooth of a caught-up replica, or what a stalled one leaves behind.
     fn lag_at(&self, at: Timestamp) -> f64 {
-        if self.stalled.is_some_and(|since| since < at) {
+        let since = |instant: Option<Timestamp>| instant.is_some_and(|since| since < at);
+        if since(self.stalled) || since(self.stale_slot) {
             return f64::from(90 << 20);
         }
         if at.as_second() % 5 == 3 { f64::from(40 << 20) } else { 0.0 }
@@ -502,7 +503,7 @@ impl Cloud for World {
         Ok((from..to)
             .filter(|second| second % period == 0)
             .filter_map(|second| Timestamp::from_second(second).ok())
-            .filter(|at| *at >= query.from)
+            .filter(|at| *at >= query.from && inner.silent.is_none_or(|silent| *at < silent))
             .map(|at| MetricPoint { at, value: inner.lag_at(at) })
             .collect())
     }

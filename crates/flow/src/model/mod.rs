@@ -7,12 +7,13 @@
 mod cloud;
 mod database;
 mod executor;
+mod meddling;
 mod router;
 mod seed;
 mod store;
 mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,9 +28,10 @@ use landfall_core::port::router::{ProxyView, Route};
 use landfall_core::{Spec, spec};
 
 pub use executor::{Lane, run_to_end};
+pub use meddling::{Meddling, Presence};
 pub use seed::Likeness;
 pub use store::MemoryStore;
-pub use traffic::{Ledger, Write};
+pub use traffic::{Ledger, TWO_SIDES, Write};
 
 /// How long things take in the model.
 #[derive(Debug, Clone, Copy)]
@@ -135,8 +137,16 @@ pub(crate) struct Inner {
     pub(crate) target: Option<Server>,
     /// The replica stopped receiving at this instant.
     pub(crate) stalled: Option<Timestamp>,
+    /// Another slot of the source keeps its metric up since this instant.
+    pub(crate) stale_slot: Option<Timestamp>,
+    /// CloudWatch has no point from this instant on.
+    pub(crate) silent: Option<Timestamp>,
     pub(crate) routes: BTreeMap<String, Route>,
     pub(crate) proxies: Vec<ProxyView>,
+    /// Proxies that are told and never answer.
+    pub(crate) mute: BTreeSet<String>,
+    /// The highest epoch ever seen of a route.
+    pub(crate) highest: BTreeMap<String, u64>,
     pub(crate) traffic: traffic::Traffic,
     pub(crate) later: Vec<(Timestamp, Later)>,
     /// Invariants that were broken, with the instant.
@@ -221,8 +231,12 @@ impl World {
             source,
             target: None,
             stalled: None,
+            stale_slot: None,
+            silent: None,
             routes: BTreeMap::new(),
             proxies: vec![router::connected("sidecar-1", now), router::connected("sidecar-2", now)],
+            mute: BTreeSet::new(),
+            highest: BTreeMap::new(),
             traffic: traffic::Traffic::new(4),
             later: Vec::new(),
             broken: Vec::new(),
@@ -264,56 +278,6 @@ impl World {
     /// goes on, so neither is part of it.
     pub fn footprint(&self) -> BTreeMap<String, String> {
         self.lock().footprint()
-    }
-}
-
-/// What a test or the simulator may do to a world.
-pub struct Meddling<'a> {
-    inner: &'a mut Inner,
-}
-
-impl Meddling<'_> {
-    /// The replica stops receiving.
-    pub fn stall(&mut self) {
-        self.inner.stalled = Some(self.inner.now);
-    }
-
-    /// The replica receives again.
-    pub fn recover(&mut self) {
-        self.inner.stalled = None;
-    }
-
-    /// Replaces the source instance's record.
-    pub fn instance(&mut self, change: impl FnOnce(&mut Instance)) {
-        if let Some(instance) = self.inner.instances.values_mut().find(|i| i.engine == "postgres") {
-            change(instance);
-        }
-    }
-
-    /// Puts a cluster there that somebody made.
-    pub fn cluster(&mut self, cluster: Cluster) {
-        self.inner.clusters.insert(cluster.id.clone(), cluster);
-    }
-
-    /// Changes the proxies.
-    pub fn proxies(&mut self, change: impl FnOnce(&mut Vec<ProxyView>)) {
-        change(&mut self.inner.proxies);
-    }
-
-    /// A client that reaches the source past the gateway, through an allowed group.
-    pub fn bypass(&mut self) {
-        self.inner.traffic.bypass = true;
-    }
-
-    /// The world's delays.
-    pub fn delays(&mut self) -> &mut Delays {
-        &mut self.inner.delays
-    }
-
-    /// An application transaction that stays open until an instant from now.
-    pub fn long_transaction(&mut self, open_for: Duration) {
-        let until = self.inner.now + open_for;
-        self.inner.traffic.hold_open(until);
     }
 }
 
@@ -365,7 +329,15 @@ impl Inner {
             all.insert(format!("instance {id}"), what);
         }
         for (id, cluster) in &self.clusters {
-            all.insert(format!("cluster {id}"), format!("{:?}", cluster.replicates_from.is_some()));
+            let groups: Vec<_> =
+                cluster.security_groups.iter().map(|member| member.group.to_string()).collect();
+            let what = format!(
+                "{:?} replica {} {groups:?} protected {}",
+                cluster.state,
+                cluster.replicates_from.is_some(),
+                cluster.deletion_protected
+            );
+            all.insert(format!("cluster {id}"), what);
         }
         for (level, name) in self.groups.keys() {
             all.insert(format!("group {level:?} {name}"), String::new());
@@ -376,8 +348,11 @@ impl Inner {
                 format!("{} {:?}", route.endpoint, route.traffic),
             );
         }
-        if self.source.markers.is_some() {
-            all.insert("marker table on the source".to_owned(), String::new());
+        let target = self.target.as_ref().filter(|target| !target.in_recovery);
+        for (side, server) in [("source", Some(&self.source)), ("target", target)] {
+            if server.is_some_and(|server| server.markers.is_some()) {
+                all.insert(format!("marker table on the {side}"), String::new());
+            }
         }
         for id in self.snapshots.keys() {
             all.insert(format!("snapshot {id}"), String::new());

@@ -102,7 +102,7 @@ impl Inner {
         self.routes.insert(service.to_string(), wanted);
         for proxy in self.proxies.iter_mut().filter(|proxy| proxy.connected_since.is_some()) {
             proxy.sent = Some(epoch);
-            if proxy.rejected.is_none() {
+            if proxy.rejected.is_none() && !self.mute.contains(&proxy.node) {
                 proxy.acknowledged = Some(epoch);
             }
         }

@@ -27,6 +27,11 @@ impl MemoryStore {
         self.inner.lock().expect("no method panics while it holds the store")
     }
 
+    /// The newest entry of a move.
+    pub fn last(&self, name: &MigrationName) -> Option<Entry> {
+        self.lock().entries.get(name).and_then(|entries| entries.last().cloned())
+    }
+
     /// Everything written about a move.
     pub fn entries(&self, name: &MigrationName) -> Vec<Entry> {
         self.lock().entries.get(name).cloned().unwrap_or_default()

@@ -1,16 +1,21 @@
 //! The application of the model: sessions that write, and the ledger that judges the move.
 //!
-//! Sessions live on a server until it restarts or ends them; a new one goes where the route leads
-//! and the firewall lets it. Every tick each session that can write does, and remembers that it
-//! was acknowledged. The invariants are looked at on every tick, not at the end.
+//! Sessions live on a server until it restarts or ends them, or until the pool renews them; a new
+//! one goes where the route leads and the firewall lets it. Every tick each session that can write
+//! does, and remembers that it was acknowledged. The invariants are looked at on every tick, not at
+//! the end.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_core::action::SessionClass;
 use landfall_core::port::router;
 
 use super::{Inner, Sabotage, Server};
+
+/// The first invariant, by name.
+pub const TWO_SIDES: &str = "two writable sides";
 
 /// One write of the application, by number.
 pub type Write = u64;
@@ -38,7 +43,12 @@ pub(crate) struct Client {
     pub(crate) way: Way,
     /// In a transaction until then.
     pub(crate) open_until: Option<Timestamp>,
+    /// The pool renews the session then. One that came past the gateway stays.
+    pub(crate) renewed_at: Option<Timestamp>,
 }
+
+/// How long the pool keeps its first session; each further one a little longer.
+const POOL_LIFETIME: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(crate) struct Traffic {
@@ -65,12 +75,23 @@ impl Ledger {
         let have: BTreeSet<_> = server.iter().collect();
         self.acknowledged.iter().filter(|write| !have.contains(write)).copied().collect()
     }
+
+    /// Writes that a server has more than once.
+    pub fn doubled(server: &[Write]) -> Vec<Write> {
+        let mut seen = BTreeSet::new();
+        server.iter().filter(|write| !seen.insert(**write)).copied().collect()
+    }
+}
+
+impl Client {
+    pub(crate) fn waiting(way: Way) -> Self {
+        Self { pid: 2000, on: None, way, open_until: None, renewed_at: None }
+    }
 }
 
 impl Traffic {
     pub(crate) fn new(sessions: i32) -> Self {
-        let client =
-            |pid| Client { pid: 1000 + pid, on: None, way: Way::Gateway, open_until: None };
+        let client = |pid| Client { pid: 1000 + pid, ..Client::waiting(Way::Gateway) };
         Self {
             clients: (0..sessions).map(client).collect(),
             bypass: false,
@@ -83,6 +104,12 @@ impl Traffic {
         if let Some(client) = self.clients.first_mut() {
             client.open_until = Some(until);
         }
+    }
+
+    /// The clients past the gateway go away and do not come back.
+    pub(crate) fn end_bypass(&mut self) {
+        self.bypass = false;
+        self.clients.retain(|client| client.way == Way::Gateway);
     }
 
     /// Ends sessions on a side, all of them or the idle ones.
@@ -136,8 +163,7 @@ impl Inner {
         self.replicate();
         if self.traffic.bypass {
             self.traffic.bypass = false;
-            let pid = 2000;
-            self.traffic.clients.push(Client { pid, on: None, way: Way::Past, open_until: None });
+            self.traffic.clients.push(Client::waiting(Way::Past));
         }
         for index in 0..self.traffic.clients.len() {
             self.connect(index);
@@ -149,7 +175,11 @@ impl Inner {
     }
 
     fn connect(&mut self, index: usize) {
-        let Some(client) = self.traffic.clients.get(index) else { return };
+        let now = self.now;
+        let Some(client) = self.traffic.clients.get_mut(index) else { return };
+        if client.open_until.is_none() && client.renewed_at.is_some_and(|at| at <= now) {
+            client.on = None;
+        }
         if client.on.is_some() {
             return;
         }
@@ -164,6 +194,8 @@ impl Inner {
         });
         if let (Some(side), Some(client)) = (open, self.traffic.clients.get_mut(index)) {
             client.on = Some(side);
+            let lifetime = POOL_LIFETIME * u32::try_from(index + 1).unwrap_or(u32::MAX);
+            client.renewed_at = (way == Way::Gateway).then(|| now + lifetime);
         }
     }
 
@@ -195,6 +227,10 @@ impl Inner {
         server.writes.push((write, position, now));
         self.traffic.next += 1;
         self.traffic.acknowledged.push(write);
+        let forked = self.target.as_ref().is_some_and(|target| target.counted > 0);
+        if side == Side::Source && forked {
+            self.break_once(TWO_SIDES);
+        }
     }
 
     /// The replica takes over what it has received by now.
@@ -228,7 +264,16 @@ impl Inner {
                 && self.traffic.on(side).next().is_some()
         };
         if writable(Side::Source) && writable(Side::Target) {
-            self.break_once("two writable sides");
+            self.break_once(TWO_SIDES);
+        }
+        let mut went_back = false;
+        for (service, route) in &self.routes {
+            let highest = self.highest.entry(service.clone()).or_default();
+            went_back |= route.epoch < *highest;
+            *highest = route.epoch.max(*highest);
+        }
+        if went_back {
+            self.break_once("a route's epoch went back");
         }
     }
 

@@ -1,10 +1,9 @@
 //! Whole moves on the model, with nothing going wrong.
 
-mod support;
 
 use landfall_core::status::Outcome;
 use landfall_flow::Ended;
-use support::Bench;
+use crate::support::Bench;
 
 #[test]
 fn a_move_with_access_loses_nothing() {

@@ -1,0 +1,132 @@
+//! What a test or the simulator may do to a world behind everybody's back.
+//!
+//! Each method is one thing that happens to real moves: a replica that stalls, a proxy that does
+//! not answer, a colleague who changes a security group. None of them is a fault of the model.
+
+use std::time::Duration;
+
+use landfall_core::ids::SecurityGroupId;
+use landfall_core::port::cloud::{Cluster, Instance, ResourceState, Subject};
+use landfall_core::port::router::ProxyView;
+
+use super::{Delays, Inner, Later};
+
+/// The way into a world.
+pub struct Meddling<'a> {
+    pub(super) inner: &'a mut Inner,
+}
+
+impl Meddling<'_> {
+    /// The replica stops receiving.
+    pub fn stall(&mut self) {
+        self.inner.stalled.get_or_insert(self.inner.now);
+    }
+
+    /// The replica receives again.
+    pub fn recover(&mut self) {
+        self.inner.stalled = None;
+    }
+
+    /// A slot of somebody else's keeps the source's metric up, or is dropped again.
+    pub fn stale_slot(&mut self, there: Presence) {
+        self.inner.stale_slot = (there == Presence::There).then_some(self.inner.now);
+    }
+
+    /// CloudWatch has no point any more.
+    pub fn silence_metric(&mut self) {
+        self.inner.silent = Some(self.inner.now);
+    }
+
+    /// Changes the source instance's record.
+    pub fn instance(&mut self, change: impl FnOnce(&mut Instance)) {
+        if let Some(instance) = self.inner.instances.values_mut().find(|i| i.cluster.is_none()) {
+            change(instance);
+        }
+    }
+
+    /// Somebody gives the source other security groups, in force a little later.
+    pub fn regroup_source(&mut self, groups: &[SecurityGroupId]) {
+        let source = self.inner.instances.values().find(|instance| instance.cluster.is_none());
+        if let Some(source) = source {
+            let subject = Subject::Instance(source.id.clone());
+            self.inner.plan(self.inner.delays.groups, Later::Groups(subject, groups.to_vec()));
+        }
+    }
+
+    /// AWS gives up on every replica.
+    pub fn fail_replicas(&mut self) {
+        for cluster in self.inner.clusters.values_mut() {
+            cluster.state = ResourceState::Failed("failed".to_owned());
+        }
+        self.inner
+            .later
+            .retain(|(_, later)| !matches!(later, Later::ClusterReady(_) | Later::WriterReady(_)));
+    }
+
+    /// Puts a cluster there that somebody made.
+    pub fn cluster(&mut self, cluster: Cluster) {
+        self.inner.clusters.insert(cluster.id.clone(), cluster);
+    }
+
+    /// Changes the proxies.
+    pub fn proxies(&mut self, change: impl FnOnce(&mut Vec<ProxyView>)) {
+        change(&mut self.inner.proxies);
+    }
+
+    /// A proxy is told and does not answer any more.
+    pub fn mute(&mut self, node: &str) {
+        self.inner.mute.insert(node.to_owned());
+    }
+
+    /// A proxy loses its stream.
+    pub fn disconnect(&mut self, node: &str) {
+        let now = self.inner.now;
+        for proxy in self.inner.proxies.iter_mut().filter(|proxy| proxy.node == node) {
+            proxy.connected_since = None;
+            proxy.last_seen = now;
+        }
+    }
+
+    /// A proxy has its stream again, is told what stands, and answers.
+    pub fn reconnect(&mut self, node: &str) {
+        let now = self.inner.now;
+        let epoch = self.inner.routes.values().next().map_or(0, |route| route.epoch);
+        for proxy in self.inner.proxies.iter_mut().filter(|proxy| proxy.node == node) {
+            proxy.connected_since = Some(now);
+            proxy.last_seen = now;
+            proxy.sent = Some(epoch);
+            proxy.acknowledged = Some(epoch);
+        }
+        self.inner.mute.remove(node);
+    }
+
+    /// A client that reaches the source past the gateway, through an allowed group.
+    pub fn bypass(&mut self) {
+        self.inner.traffic.bypass = true;
+    }
+
+    /// The client past the gateway goes away for good.
+    pub fn end_bypass(&mut self) {
+        self.inner.traffic.end_bypass();
+    }
+
+    /// The world's delays.
+    pub fn delays(&mut self) -> &mut Delays {
+        &mut self.inner.delays
+    }
+
+    /// An application transaction that stays open until an instant from now.
+    pub fn long_transaction(&mut self, open_for: Duration) {
+        let until = self.inner.now + open_for;
+        self.inner.traffic.hold_open(until);
+    }
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    There,
+    /// It is not.
+    Gone,
+}
