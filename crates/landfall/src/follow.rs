@@ -189,3 +189,58 @@ pub(crate) fn exit(view: &MoveView) -> Exit {
         Run::Paused { .. } => Exit::Paused,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_api::core::{Code, Problem};
+
+    use super::*;
+    use crate::show::layout::assert_fits;
+    use crate::show::sample;
+
+    fn stopped() -> MoveView {
+        let problem = Problem::new(
+            Code::FenceLeaks,
+            "2 client sessions of role shop are still open on orders-prod",
+            "End them, or find out why the quarantine group lets them in.",
+        );
+        sample::view(Run::NeedsHuman { problem })
+    }
+
+    #[test]
+    fn where_following_ends_the_next_command_is_said() {
+        let paused = Run::Paused { by: "ann".to_owned(), why: "lunch".to_owned() };
+        let moved = Run::Finished { outcome: Outcome::Moved };
+        let undone = Run::Finished { outcome: Outcome::Undone };
+        for (view, exit_code, until_end, command) in [
+            (sample::at_the_gate(), Exit::Gate, false, "landfall approve orders approve_cutover"),
+            (stopped(), Exit::Stopped, false, "landfall resume orders"),
+            (sample::view(paused), Exit::Paused, false, "landfall resume orders"),
+            (sample::view(moved), Exit::Done, true, "is moved"),
+            (sample::view(undone), Exit::Undone, true, "is undone"),
+            (sample::view(Run::Running), Exit::Done, false, "landfall watch orders"),
+        ] {
+            for width in [40, 100] {
+                let text = closing(&view, width);
+                assert_fits(&text, width);
+                let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(flat.contains(command), "{command} missing in\n{text}");
+                let run_on = matches!(view.status.run, Run::Running);
+                assert!(
+                    run_on || flat.contains("Writes are accepted by"),
+                    "writes missing\n{text}"
+                );
+            }
+            assert_eq!(exit(&view), exit_code);
+            assert_eq!(is_end(&view, Until::Over), until_end, "{:?}", view.status.run);
+        }
+    }
+
+    #[test]
+    fn a_driver_that_cannot_go_on_is_told() {
+        let why = "could not choose an AWS region: no region is set".to_owned();
+        let view = MoveView { driven: Driven::Stopped { why }, ..sample::view(Run::Running) };
+        assert!(hindrance(&view).unwrap().contains("AWS region"));
+        assert_eq!(hindrance(&sample::view(Run::Running)), None);
+    }
+}

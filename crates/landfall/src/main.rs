@@ -56,7 +56,8 @@ fn main() -> ExitCode {
 
 /// A server tells what happens; a command's own words are enough for the others.
 fn log(command: &Command) {
-    let default = if matches!(command, Command::Serve(_)) { "info" } else { "error" };
+    let default =
+        if matches!(command, Command::Serve(_)) { "info" } else { "error,landfall_flow=off" };
     let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

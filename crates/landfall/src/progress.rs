@@ -76,14 +76,14 @@ pub(crate) fn line(view: &MoveView) -> String {
     }
     match &view.waited {
         Some(waited) => {
-            parts.push(waited.why.clone());
+            parts.push(format!("waiting for {}", waited.why));
             if !waited.reading.is_empty() {
                 parts.push(waited.reading.clone());
             }
             let since = time::span(time::between(waited.since, view.now));
             parts.push(match waited.deadline {
                 Some(deadline) => {
-                    let all = time::span(time::between(waited.since, deadline));
+                    let all = time::span(time::nearest(time::between(waited.since, deadline)));
                     format!("{since} of {all} at most")
                 }
                 None => since,
@@ -93,4 +93,35 @@ pub(crate) fn line(view: &MoveView) -> String {
         None => parts.push(view.title.clone()),
     }
     parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_api::Waited;
+    use landfall_api::core::status::Run;
+
+    use super::*;
+    use crate::show::sample;
+
+    #[test]
+    fn a_wait_says_for_what_how_far_how_long_and_how_long_at_most() {
+        let waited = Waited {
+            why: "the replica to be available".to_owned(),
+            reading: "cluster available, instance creating".to_owned(),
+            since: sample::at(5),
+            deadline: Some(sample::at(7_205)),
+        };
+        let view = MoveView { waited: Some(waited), ..sample::view(Run::Running) };
+        assert_eq!(
+            line(&view),
+            "waiting for the replica to be available · cluster available, instance creating · \
+             1 h 00 m of 2 h 00 m at most"
+        );
+    }
+
+    #[test]
+    fn in_the_pause_its_clock_comes_first() {
+        let text = line(&sample::in_the_pause());
+        assert!(text.starts_with("PAUSE 4 s of 5 m 00 s · "), "{text}");
+    }
 }

@@ -1,9 +1,11 @@
 //! A test hook: the process kills itself at a chosen record of a move's journal.
 //!
-//! `LANDFALL_CRASH_AT=N` names the record, `LANDFALL_CRASH_WHEN` the instant: `written` (as soon
-//! as record N is durable) or `effect` (record N being an intent: after its effect, before its
-//! result is written). It is SIGKILL, so nothing is cleaned up: what a test sees afterwards is what
-//! a power cut leaves. Without the variables the store is not wrapped at all.
+//! `LANDFALL_CRASH_AT` names the record: by its position, or as the first one of a step that this
+//! process writes (`quiesce.fence_source`). `LANDFALL_CRASH_WHEN` names the instant: `written` (as
+//! soon as the record is durable) or `effect` (the record at the position, or the step's first to
+//! be one, is an intent: after its effect, before its result is written). It is SIGKILL, so nothing
+//! is cleaned up: what a test sees afterwards is what a power cut leaves. Without the variables the
+//! store is not wrapped at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,10 +28,17 @@ enum When {
     Effect,
 }
 
+/// Which record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Position(Seq),
+    Step(String),
+}
+
 /// Where the process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CrashPoint {
-    at: Seq,
+    at: At,
     when: When,
 }
 
@@ -40,13 +49,24 @@ impl CrashPoint {
         when: Option<&str>,
     ) -> Result<Option<Self>, String> {
         let Some(at) = at else { return Ok(None) };
-        let at = at.parse().map_err(|_| format!("{CRASH_AT}={at} is not a journal position"))?;
+        let at = match at.parse() {
+            Ok(position) => At::Position(Seq(position)),
+            Err(_) if at.contains('.') => At::Step(at.to_owned()),
+            Err(_) => return Err(format!("{CRASH_AT}={at} is no journal position and no step")),
+        };
         let when = match when {
             None | Some("written") => When::Written,
             Some("effect") => When::Effect,
             Some(other) => return Err(format!("{CRASH_WHEN}={other} is not written or effect")),
         };
-        Ok(Some(Self { at: Seq(at), when }))
+        Ok(Some(Self { at, when }))
+    }
+
+    fn is_at(&self, seq: Seq, step: Option<&str>) -> bool {
+        match &self.at {
+            At::Position(at) => *at == seq,
+            At::Step(at) => step == Some(at),
+        }
     }
 }
 
@@ -79,8 +99,9 @@ impl Store for CrashingStore {
         if result && self.armed.load(Ordering::SeqCst) {
             (self.die)();
         }
+        let step = entry.step.clone();
         let seq = self.inner.append(entry).await?;
-        if seq == self.point.at {
+        if self.point.is_at(seq, step.as_deref()) {
             match self.point.when {
                 When::Written => (self.die)(),
                 When::Effect => self.armed.store(intent, Ordering::SeqCst),
@@ -155,7 +176,7 @@ mod tests {
 
     fn entry(after: u64, record: Record) -> NewEntry {
         let migration = MigrationName::new("orders");
-        let (at, step) = (Timestamp::UNIX_EPOCH, None);
+        let (at, step) = (Timestamp::UNIX_EPOCH, Some("cutover.promote_replica".to_owned()));
         NewEntry { migration, after: Seq(after), author: Author::Person, at, step, record }
     }
 
@@ -185,6 +206,9 @@ mod tests {
             ("written", "3", [0, 0]),
             ("effect", "1", [0, 1]),
             ("effect", "2", [0, 0]),
+            ("written", "cutover.promote_replica", [1, 2]),
+            ("effect", "cutover.promote_replica", [0, 1]),
+            ("effect", "cutover.release_traffic", [0, 0]),
         ] {
             DEATHS.store(0, Ordering::SeqCst);
             assert_eq!(deaths(when, at, &DEATHS, die).await, expected, "{when} {at}");

@@ -36,8 +36,8 @@ fn cutover(view: &View) -> Vec<String> {
             "The replica lagged by at most {} over {} points from {} to {}.",
             lag.lag_max,
             lag.points,
-            minute(lag.from),
-            minute(lag.to)
+            second(lag.from),
+            second(lag.to)
         ));
     }
     if let Some(verdicts) = &view.facts.parameters {
@@ -85,6 +85,6 @@ fn retirement(view: &View) -> Vec<String> {
     ]
 }
 
-fn minute(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+fn second(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

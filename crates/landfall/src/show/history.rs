@@ -33,8 +33,7 @@ pub(crate) fn line(
     } else {
         note(entry)?
     };
-    let label = format!("{}  ", time::clock(entry.at));
-    Some(labelled(&label, &text, width))
+    Some(timed(&format!("{}  ", time::clock(entry.at)), &text, width))
 }
 
 struct Lines<'a> {
@@ -83,9 +82,7 @@ impl<'a> Lines<'a> {
     }
 
     fn push(&mut self, at: Timestamp, text: &str) {
-        let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
-        let label = format!("  {}  {indent}", time::clock(at));
-        self.lines.push(labelled(&label, text.trim_start(), self.width));
+        self.lines.push(timed(&format!("  {}  ", time::clock(at)), text, self.width));
     }
 
     fn complete(&mut self, at: Timestamp) {
@@ -107,6 +104,12 @@ impl<'a> Lines<'a> {
         }
         self.lines.join("\n")
     }
+}
+
+/// A text after its time; its own indent holds for every line of it.
+fn timed(time: &str, text: &str, width: usize) -> String {
+    let own = text.len() - text.trim_start().len();
+    labelled(&format!("{time}{}", " ".repeat(own)), text.trim_start(), width)
 }
 
 fn step(entry: &Entry, titles: &BTreeMap<String, String>, course: Course) -> String {
@@ -196,5 +199,48 @@ fn learned(fact: &Fact) -> Option<String> {
         | Fact::Parameters { .. }
         | Fact::RouteWas { .. }
         | Fact::GroupsWere { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::assert_fits;
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_history_is_a_line_per_step_with_what_was_done_and_asked() {
+        let history = sample::history();
+        for width in [40, 100] {
+            assert_fits(&whole(&history, width), width);
+        }
+        insta::assert_snapshot!(whole(&history, 100));
+    }
+
+    #[test]
+    fn a_narrow_history_says_the_same() {
+        insta::assert_snapshot!(whole(&sample::history(), 40));
+    }
+
+    #[test]
+    fn who_follows_is_not_told_of_looks_and_waits() {
+        let history = sample::history();
+        let lines: Vec<String> =
+            history.entries.iter().filter_map(|entry| line(entry, &history.titles, 100)).collect();
+        let text = lines.join("\n");
+        assert_fits(&text, 100);
+        assert!(text.contains("10:00:20    release orders (route epoch 4)"), "{text}");
+        let waits = history.entries.iter().filter(|entry| {
+            matches!(entry.record, Record::Waiting { .. } | Record::Completed { .. })
+        });
+        for entry in waits {
+            assert_eq!(line(entry, &history.titles, 100), None, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_history_says_so() {
+        let none = History { entries: vec![], ..sample::history() };
+        assert_eq!(whole(&none, 100), "Nothing yet.");
     }
 }

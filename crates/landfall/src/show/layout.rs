@@ -78,7 +78,8 @@ fn line(row: &[String], widths: &[usize], width: usize) -> String {
 
 #[cfg(test)]
 pub(crate) fn assert_fits(text: &str, width: usize) {
-    for line in text.lines() {
+    // A command is never wrapped: people copy it.
+    for line in text.lines().filter(|line| !line.starts_with("  landfall ")) {
         assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());
         assert_eq!(line, line.trim_end(), "spaces at the end");
     }

@@ -8,6 +8,8 @@ pub(crate) mod layout;
 pub(crate) mod plan;
 pub(crate) mod problem;
 pub(crate) mod routes;
+#[cfg(test)]
+pub(crate) mod sample;
 pub(crate) mod standing;
 pub(crate) mod time;
 

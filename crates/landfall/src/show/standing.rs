@@ -86,7 +86,10 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
         lines.push(labelled("Waits:   ", &format!("{}{reading}", waited.why), width));
         let since = time::span(time::between(waited.since, view.now));
         let deadline = waited.deadline.map_or_else(String::new, |deadline| {
-            format!(", a problem in {}", time::span(time::between(view.now, deadline)))
+            format!(
+                ", a problem in {}",
+                time::span(time::nearest(time::between(view.now, deadline)))
+            )
         });
         lines.push(labelled("         ", &format!("for {since}{deadline}"), width));
     }
@@ -192,4 +195,66 @@ fn side(writes: Writes) -> &'static str {
 /// Whether the point of no return is behind.
 pub(crate) fn is_committed(view: &MoveView) -> bool {
     view.status.commitment == Commitment::Committed
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_api::core::{Code, Problem};
+
+    use super::super::layout::assert_fits;
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_table_says_in_words_what_is_done() {
+        let view = sample::at_the_gate();
+        for width in [40, 100] {
+            assert_fits(&table(&view, width), width);
+        }
+        insta::assert_snapshot!(table(&view, 100));
+    }
+
+    #[test]
+    fn a_stop_comes_with_its_problem_and_the_writes() {
+        let problem = Problem::new(
+            Code::LagNotSustained,
+            "the replica lags by 3 GiB",
+            "Wait for a quieter time, then run `landfall resume orders`.",
+        );
+        let text = now(&sample::view(Run::NeedsHuman { problem }), 40);
+        assert_fits(&text, 40);
+        for part in ["stopped by LF-009", "Writes are accepted by the", "landfall explain LF-009"] {
+            assert!(text.contains(part), "{part} missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_pause_clock_runs_while_connections_wait() {
+        let text = now(&sample::in_the_pause(), 100);
+        assert!(text.contains("new connections wait since 4 s, of 5 m 00 s at most"), "{text}");
+        assert!(text.contains("neither side accepts them"), "{text}");
+    }
+
+    #[test]
+    fn the_list_is_one_line_each() {
+        let view = sample::at_the_gate();
+        let one = MoveSummary {
+            name: view.name,
+            source: view.spec.source.instance,
+            target: view.spec.target.cluster,
+            status: view.status,
+            writes: view.writes,
+            updated_at: view.updated_at,
+        };
+        let text = list(&[one.clone(), one], 120);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("at gate approve_cutover"), "{text}");
+        assert_fits(&list(&[], 100), 100);
+    }
+
+    #[test]
+    fn a_move_that_nobody_leads_says_who_could() {
+        let view = MoveView { driven: Driven::No, ..sample::view(Run::Running) };
+        assert!(now(&view, 100).contains("nobody. `landfall run SPEC`"), "{}", now(&view, 100));
+    }
 }

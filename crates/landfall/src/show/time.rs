@@ -25,6 +25,14 @@ pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
+/// A limit without the milliseconds that its computing took.
+pub(crate) fn nearest(duration: Duration) -> Duration {
+    if duration.as_secs() < 5 {
+        return duration;
+    }
+    Duration::from_secs((duration + Duration::from_millis(500)).as_secs())
+}
+
 /// `850 ms`, `12.3 s`, `3 m 05 s`, `2 h 10 m`, `3 d 04 h`: two units at most.
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -32,7 +40,10 @@ pub(crate) fn span(duration: Duration) -> String {
     if seconds < 1 {
         format!("{} ms", duration.as_millis())
     } else if minutes < 1 {
-        format!("{seconds}.{} s", duration.subsec_millis() / 100)
+        match duration.subsec_millis() / 100 {
+            0 => format!("{seconds} s"),
+            tenths => format!("{seconds}.{tenths} s"),
+        }
     } else if hours < 1 {
         format!("{minutes} m {:02} s", seconds % 60)
     } else if days < 1 {
@@ -52,6 +63,7 @@ mod tests {
             (0, "0 ms"),
             (999, "999 ms"),
             (1_250, "1.2 s"),
+            (30_000, "30 s"),
             (59_999, "59.9 s"),
             (185_000, "3 m 05 s"),
             (7_800_000, "2 h 10 m"),

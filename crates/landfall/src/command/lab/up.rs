@@ -3,7 +3,8 @@
 //! The process is this binary again, in the foreground, in a process group of its own so that a
 //! Ctrl-C for the command does not reach it. What it logs goes to a file beside its folder.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -83,7 +84,8 @@ async fn detached(dir: &Path, asked: &UpArguments) -> Result<Record, Stop> {
         Stop::Failed(Exit::Unreachable, format!("Could not start the lab's process: {error}."))
     };
     if let Some(parent) = log.parent() {
-        std::fs::create_dir_all(parent).map_err(cannot)?;
+        // It may be the state directory, which is its owner's alone.
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(cannot)?;
     }
     let file = File::create(&log).map_err(cannot)?;
     let mut child = command(dir, asked)
