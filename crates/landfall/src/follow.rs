@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use landfall_api::core::status::{Outcome, Run};
-use landfall_api::core::{MigrationName, Seq};
+use landfall_api::core::{MigrationName, Problem, Seq};
 use landfall_api::{Client, ClientError, Driven, MoveView};
 
 use crate::exit::Exit;
@@ -159,7 +159,8 @@ pub(crate) fn closing(view: &MoveView, width: usize) -> String {
                 format!("\nOr:   landfall abort {name}")
             };
             let safe = wrap(&view.safe);
-            format!("{}\n\n{safe}\n{again}{back}", show::problem::stop(problem, width))
+            let problem = Problem { writes: Some(view.writes), ..problem.clone() };
+            format!("{}\n\n{safe}\n{again}{back}", show::problem::stop(&problem, width))
         }
         Run::Paused { by, why } => {
             let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
@@ -192,7 +193,7 @@ pub(crate) fn exit(view: &MoveView) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use landfall_api::core::{Code, Problem};
+    use landfall_api::core::Code;
 
     use super::*;
     use crate::show::layout::assert_fits;
