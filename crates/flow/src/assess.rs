@@ -67,7 +67,7 @@ pub struct Survey {
     /// Seen from inside, with access.
     pub inside: Option<Inside>,
     /// Why the inside could not be looked at, though access is given.
-    pub not_looked: Option<String>,
+    pub not_looked: Option<Failure>,
 }
 
 /// Looks at everything, changing nothing.
@@ -100,7 +100,7 @@ pub async fn survey(ports: &Ports<'_>, spec: &Spec) -> Result<Survey, Failure> {
     if let (Some(database), Some(endpoint)) = (ports.database, &instance.endpoint) {
         match inside(database, endpoint).await {
             Ok(found) => survey.inside = Some(found),
-            Err(failure) => survey.not_looked = Some(failure.to_string()),
+            Err(failure) => survey.not_looked = Some(failure),
         }
     }
     Ok(survey)
@@ -215,7 +215,7 @@ fn of_instance(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Ve
             Code::SourceHasReplica,
             id,
             &format!("it has the Aurora read replica {other}, and AWS allows one"),
-            "Delete or promote that replica first, or move with it as the target.",
+            "Delete or promote that replica first.",
         ));
     }
     if let Some(of) = &instance.replica_of {

@@ -4,12 +4,17 @@
 //! Undo: nothing to undo.
 //! If it dies here: nothing has happened; the next start looks again.
 
+use std::time::Duration;
+
 use landfall_core::facts::{SourceFacts, TargetFacts};
-use landfall_core::failure::Failure;
+use landfall_core::failure::{Failure, Retry};
 use landfall_core::{Code, Fact, Facts, Problem, Spec};
 
 use crate::assess::{self, Survey};
 use crate::step::{Look, Plan, Step};
+
+/// How long a database may be silent before its silence is a finding.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// The first step.
 pub struct AssessSource;
@@ -26,7 +31,11 @@ impl Step for AssessSource {
     fn plan(&self, spec: &Spec, facts: &Facts, survey: &Survey) -> Plan {
         let findings = assess::findings(spec, survey);
         if let Some(problem) = blocked(&findings) {
-            return Plan::blocked(problem);
+            if !may_pass(survey) {
+                return Plan::blocked(problem);
+            }
+            let why = "the database to answer the assessment";
+            return Plan::wait(spec, why, problem.primary.clone()).or(ANSWERS_WITHIN, problem);
         }
         let Some(instance) = &survey.instance else { return Plan::blocked(no_endpoint(spec)) };
         let Some(endpoint) = &instance.endpoint else { return Plan::blocked(no_endpoint(spec)) };
@@ -62,6 +71,12 @@ impl Step for AssessSource {
     }
 }
 
+/// A database that did not answer at one look may answer at the next.
+fn may_pass(survey: &Survey) -> bool {
+    let policy = survey.not_looked.as_ref().map(|failure| failure.kind.policy().0);
+    matches!(policy, Some(Retry::After { .. }))
+}
+
 fn no_endpoint(spec: &Spec) -> Problem {
     Problem::new(
         Code::SourceMissing,
@@ -80,7 +95,10 @@ fn blocked(findings: &[assess::Finding]) -> Option<Problem> {
         .map(|finding| format!("{}: {} {}", finding.object, finding.what, finding.remedy))
         .collect();
     let code = first.code.unwrap_or(Code::UnknownFailure);
-    let hint = format!("{} Then run `landfall resume`, or `landfall abort`.", first.remedy);
+    let hint = format!(
+        "{} `landfall resume` looks again; a change of the spec needs `landfall abort` first.",
+        first.remedy
+    );
     let problem = Problem::new(code, format!("{}: {}", first.object, first.what), hint);
     Some(if rest.is_empty() {
         problem
