@@ -16,7 +16,7 @@ use crate::stage::{
 };
 
 /// Both watches feel each write; the first that is not well decides.
-struct Both<'a>(&'a dyn Watch, &'a dyn Watch);
+pub(crate) struct Both<'a>(pub(crate) &'a dyn Watch, pub(crate) &'a dyn Watch);
 
 impl Watch for Both<'_> {
     fn before(&self, entry: &NewEntry) -> Beat {

@@ -1,9 +1,8 @@
 //! Whole moves on the model, with nothing going wrong.
 
-
+use crate::support::Bench;
 use landfall_core::status::Outcome;
 use landfall_flow::Ended;
-use crate::support::Bench;
 
 #[test]
 fn a_move_with_access_loses_nothing() {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use landfall_core::journal::{Entry, NewEntry, Record, Request};
-use landfall_core::port::Ports;
 use landfall_core::spec::FenceKind;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_core::{Action, Code, Problem};
@@ -14,7 +13,7 @@ use landfall_flow::driver::Gauge;
 use landfall_flow::model::{Delays, Ledger};
 use landfall_flow::process::{PHYSICAL, Undo};
 use landfall_flow::sim::{Beat, Fate, Pulse, Sight, Tap, Tapped, Watch};
-use landfall_flow::{Ended, Refusal, View};
+use landfall_flow::{Ended, Refusal};
 
 use crate::support::{Bench, Nobody, UntilStopped, driver};
 
@@ -66,7 +65,12 @@ pub(crate) fn started(way: Way) -> (Bench, Footprint) {
 
 impl Bench {
     /// Drives with a tap and a watch of one's own: `None` when the driver died.
-    pub(crate) fn drive_with(&self, holder: &str, tap: &dyn Tap, watch: &dyn Watch) -> Option<Ended> {
+    pub(crate) fn drive_with(
+        &self,
+        holder: &str,
+        tap: &dyn Tap,
+        watch: &dyn Watch,
+    ) -> Option<Ended> {
         self.drive_as(holder, tap, watch, &UntilStopped(self))
     }
 
@@ -421,14 +425,4 @@ fn keep(world: &mut Footprint, bench: &Bench, what: &str) {
     } else {
         panic!("a row keeps something new: say here what {what:?} leaves in the world")
     }
-}
-
-/// The view's facts say that the move reached the point of no return.
-pub(crate) fn is_committed(view: &View) -> bool {
-    view.status.commitment == landfall_core::journal::Commitment::Committed
-}
-
-/// Ports as they are, for lanes.
-pub(crate) fn clock<'a>(ports: &Ports<'a>) -> &'a dyn landfall_core::port::Clock {
-    ports.clock
 }
