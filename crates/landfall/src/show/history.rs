@@ -198,7 +198,8 @@ fn learned(fact: &Fact) -> Option<String> {
         | Fact::BackupsWere { .. }
         | Fact::Parameters { .. }
         | Fact::RouteWas { .. }
-        | Fact::GroupsWere { .. } => None,
+        | Fact::GroupsWere { .. }
+        | Fact::ProxiesSeen { .. } => None,
     }
 }
 
