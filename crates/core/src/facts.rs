@@ -154,6 +154,11 @@ pub enum Fact {
     },
     /// The window of sustained lag.
     Sustained(SustainedLag),
+    /// The proxies that were connected right before the hold: each must follow from then on.
+    ProxiesSeen {
+        /// Their node ids.
+        nodes: Vec<String>,
+    },
     /// The source's security groups, right before the fence, in order.
     GroupsWere {
         /// Ids.
@@ -199,6 +204,8 @@ pub struct Facts {
     pub parameters: Option<Vec<ParameterVerdict>>,
     /// The route before: outer absent = not looked yet.
     pub route_was: Option<Option<Route>>,
+    /// The proxies connected right before the hold.
+    pub proxies: Option<Vec<String>>,
     /// Sustained lag.
     pub sustained: Option<SustainedLag>,
     /// The source's groups before the fence.
@@ -273,6 +280,7 @@ impl Facts {
             Fact::BackupsWere { days } => self.backups_were = Some(days),
             Fact::Parameters { verdicts } => self.parameters = Some(verdicts),
             Fact::RouteWas { route } => self.route_was = Some(route),
+            Fact::ProxiesSeen { nodes } => self.proxies = Some(nodes),
             Fact::Sustained(sustained) => self.sustained = Some(sustained),
             Fact::GroupsWere { groups } => self.groups_were = Some(groups),
             Fact::FenceActive { at, last_restart } => {

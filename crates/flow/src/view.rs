@@ -18,7 +18,7 @@ pub struct Trail {
     pub repeated: u32,
     /// Failures in a row.
     pub failures: u32,
-    /// Intents of the same action, whatever was seen.
+    /// The same action, taken by its port, whatever was seen.
     pub insisted: u32,
     /// The step was seen to be done; the next one is entered next.
     pub done: bool,
@@ -147,6 +147,7 @@ impl View {
                 Effect::Taken => {
                     self.trail.failures = 0;
                     self.trail.repeated += 1;
+                    self.trail.insisted += 1;
                 }
                 Effect::Failed { .. } => self.trail.failures += 1,
             },
@@ -168,8 +169,9 @@ impl View {
         if !same {
             self.trail.repeated = 0;
         }
-        let insists = self.trail.intent.as_ref().is_some_and(|(last, _)| last == action);
-        self.trail.insisted = if insists { self.trail.insisted + 1 } else { 1 };
+        if self.trail.intent.as_ref().is_none_or(|(last, _)| last != action) {
+            self.trail.insisted = 0;
+        }
         self.trail.intent = Some((action.clone(), seen));
     }
 

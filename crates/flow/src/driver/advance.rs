@@ -116,7 +116,7 @@ impl Drive<'_> {
         let gated = matches!(self.view.status.run, Run::AwaitingApproval { .. });
         let record = match plan {
             // A gate that is open in the journal stays until it is approved there.
-            Plan::Done if gated => return self.pass(self.driver.pace.poll).await,
+            Plan::Done if gated => return self.pass(self.patience(1)).await,
             Plan::Done => Record::Completed { seen },
             Plan::Learn(fact) => Record::Learned { fact: Box::new(fact) },
             Plan::Conclude(fact) => {
@@ -128,7 +128,7 @@ impl Drive<'_> {
             }
             Plan::Do(actions) => return self.act(row, seen, actions).await,
             Plan::Wait(wait) => return self.wait(row, *wait).await,
-            Plan::Gate(_) if gated => return self.pass(self.driver.pace.poll).await,
+            Plan::Gate(_) if gated => return self.pass(self.patience(1)).await,
             Plan::Gate(gate) => Record::GateOpened { gate: gate.to_owned() },
             Plan::Blocked(problem) => return self.stop(row, *problem).await,
         };

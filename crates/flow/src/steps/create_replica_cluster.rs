@@ -1,7 +1,7 @@
 //! Purpose: an Aurora cluster that replicates from the source, in the target's quarantine group.
 //! Reads: the cluster of the target's name and its tags.
 //! Changes: CreateDBCluster with the source as ReplicationSourceIdentifier.
-//! Undo: deletes it, unless it was promoted: a promoted cluster is spent, and a person's to delete.
+//! Undo: deletes it, unless it was promoted, by us or by anybody: then it is a person's to delete.
 //! If it dies here: the cluster is there, with our tag, or it is not.
 
 use landfall_core::action::{CloudAction, NewReplicaCluster};
@@ -41,9 +41,9 @@ impl Step for CreateReplicaCluster {
         }
     }
 
-    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+    fn undo(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
         match &seen.cluster {
-            Some(cluster) if is_ours(spec, &cluster.tags) && facts.promoted.is_none() => {
+            Some(cluster) if is_ours(spec, &cluster.tags) && cluster.replicates_from.is_some() => {
                 match cluster.state {
                     ResourceState::Deleting => gone(spec),
                     // An order to delete may be refused while it is busy; the driver retries.

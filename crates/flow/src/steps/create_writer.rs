@@ -1,12 +1,12 @@
 //! Purpose: the cluster's writer, whose creation really builds the replica from the source.
-//! Reads: the instance of the writer's name and its tags.
+//! Reads: the instance of the writer's name and its tags, and whether its cluster replicates.
 //! Changes: CreateDBInstance in the cluster.
-//! Undo: deletes it, unless the target was promoted.
+//! Undo: deletes it, unless the target was promoted, by us or by anybody.
 //! If it dies here: the instance is there, with our tag, or it is not.
 
 use landfall_core::action::{CloudAction, NewWriter};
 use landfall_core::failure::Failure;
-use landfall_core::port::cloud::{Instance, ResourceState};
+use landfall_core::port::cloud::{Cluster, Instance, ResourceState};
 use landfall_core::{Facts, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ pub struct CreateWriter;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
     writer: Option<Instance>,
+    cluster: Option<Cluster>,
 }
 
 impl Step for CreateWriter {
@@ -28,7 +29,11 @@ impl Step for CreateWriter {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        Ok(Seen { writer: look.ports.cloud.instance(&look.spec.writer()).await? })
+        let cloud = look.ports.cloud;
+        Ok(Seen {
+            writer: cloud.instance(&look.spec.writer()).await?,
+            cluster: cloud.cluster(&look.spec.target.cluster).await?,
+        })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -46,9 +51,11 @@ impl Step for CreateWriter {
         }
     }
 
-    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+    fn undo(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
+        // A promoted cluster may hold writes of somebody: undo never deletes it.
+        let promoted = seen.cluster.as_ref().is_some_and(|c| c.replicates_from.is_none());
         match &seen.writer {
-            Some(writer) if is_ours(spec, &writer.tags) && facts.promoted.is_none() => {
+            Some(writer) if is_ours(spec, &writer.tags) && !promoted => {
                 if writer.state == ResourceState::Deleting {
                     return Plan::wait(spec, format!("instance {} to be deleted", writer.id), "");
                 }

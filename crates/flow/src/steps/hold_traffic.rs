@@ -7,7 +7,7 @@
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::router::{Route, RouteView, Traffic};
-use landfall_core::{Facts, Spec};
+use landfall_core::{Fact, Facts, Spec};
 
 use super::{endpoint, gateway_problem, prove_fence, source_endpoint, stragglers, target};
 use crate::step::{BRISK, Look, Plan, Step};
@@ -30,11 +30,10 @@ impl Step for HoldTraffic {
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &RouteView) -> Plan {
         match &seen.route {
             Some(route) if route.traffic == Traffic::Held => {
-                acknowledged(spec, seen, route, "the hold")
+                acknowledged(spec, facts, seen, "the hold")
             }
             Some(route) if Some(&route.endpoint) == source_endpoint(facts) => {
-                let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
-                Plan::act(RouteAction::Hold { service, epoch })
+                hold(spec, facts, seen, route)
             }
             _ => {
                 let who = vec!["the route no longer leads to the source".to_owned()];
@@ -76,9 +75,30 @@ async fn warm_up(look: &Look<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every proxy said that it follows, or the wait that names those which did not.
-pub(super) fn acknowledged(spec: &Spec, seen: &RouteView, route: &Route, what: &str) -> Plan {
-    let waiting = stragglers(seen, route.epoch);
+/// Remembers who must follow, then holds. Without a proxy nothing would be held.
+fn hold(spec: &Spec, facts: &Facts, seen: &RouteView, route: &Route) -> Plan {
+    let connected = seen.proxies.iter().filter(|proxy| proxy.connected_since.is_some());
+    let nodes: Vec<String> = connected.map(|proxy| proxy.node.clone()).collect();
+    if nodes.is_empty() {
+        let nobody = vec![format!("no proxy of service {} is connected", spec.route.service)];
+        return Plan::wait(spec, "a proxy to connect", nobody.join("; "))
+            .or(spec.route.acknowledge_within, gateway_problem("the hold", &nobody));
+    }
+    if facts.proxies.as_ref() != Some(&nodes) {
+        return Plan::Learn(Fact::ProxiesSeen { nodes });
+    }
+    let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
+    Plan::act(RouteAction::Hold { service, epoch })
+}
+
+/// Every proxy said that it follows, or the wait that names those which did not. One that was
+/// there before the hold and is not listed, as after a restart of ours, has not said anything.
+pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &RouteView, what: &str) -> Plan {
+    let epoch = seen.route.as_ref().map_or(0, |route| route.epoch);
+    let mut waiting = stragglers(seen, epoch);
+    let listed = |node: &String| seen.proxies.iter().any(|proxy| proxy.node == *node);
+    let missing = facts.proxies.iter().flatten().filter(|node| !listed(node));
+    waiting.extend(missing.map(|node| format!("{node} has not come back")));
     if waiting.is_empty() {
         return Plan::Done;
     }

@@ -35,7 +35,7 @@ impl Step for ReleaseTraffic {
                 let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
                 Plan::act(RouteAction::Release { service, epoch })
             }
-            Some(route) => hold_traffic::acknowledged(spec, seen, route, "the release"),
+            Some(_) => hold_traffic::acknowledged(spec, facts, seen, "the release"),
             None => {
                 let who = vec!["the route is gone".to_owned()];
                 Plan::blocked(gateway_problem("the release", &who))

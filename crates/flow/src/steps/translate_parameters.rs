@@ -35,6 +35,8 @@ pub(crate) struct LevelSeen {
 pub struct Seen {
     verdicts: Vec<ParameterVerdict>,
     levels: Vec<LevelSeen>,
+    /// A promoted cluster wears the groups: they stay with it.
+    promoted: bool,
 }
 
 impl Step for TranslateParameters {
@@ -67,7 +69,10 @@ impl Step for TranslateParameters {
             let missing = missing(parameters::changes(&verdicts, &offer, level), &have);
             levels.push(LevelSeen { level, group, missing });
         }
-        Ok(Seen { verdicts, levels })
+        let cluster = cloud.cluster(&look.spec.target.cluster).await?;
+        let promoted =
+            cluster.is_some_and(|c| is_ours(look.spec, &c.tags) && c.replicates_from.is_none());
+        Ok(Seen { verdicts, levels, promoted })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -82,8 +87,8 @@ impl Step for TranslateParameters {
         if actions.is_empty() { Plan::Done } else { Plan::Do(actions) }
     }
 
-    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
-        if facts.promoted.is_some() {
+    fn undo(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
+        if seen.promoted {
             return Plan::Done;
         }
         let ours = |level: &&LevelSeen| {
