@@ -25,6 +25,8 @@ pub struct Product {
     state: PathBuf,
     log: PathBuf,
     environment: Vec<(String, String)>,
+    /// A script that starts the server in surroundings of its own.
+    wrapper: Option<PathBuf>,
     /// Where the API answers.
     pub api: SocketAddr,
     /// Where Envoy connects.
@@ -50,6 +52,7 @@ impl Product {
             state: dir.join("state"),
             log: dir.join("landfall.log"),
             environment,
+            wrapper: None,
             api: free_address()?,
             xds: free_address()?,
             server: None,
@@ -71,9 +74,41 @@ impl Product {
         self.server.as_ref().map(Running::pid)
     }
 
+    /// Another orchestrator on the same state, with ports and a log of its own.
+    pub fn beside(&self) -> Result<Self> {
+        let log = self.log.with_extension("beside.log");
+        let (environment, wrapper) = (self.environment.clone(), self.wrapper.clone());
+        let (binary, state) = (self.binary.clone(), self.state.clone());
+        let (api, xds) = (free_address()?, free_address()?);
+        Ok(Self { binary, state, log, environment, wrapper, api, xds, server: None })
+    }
+
+    /// From the next start on, the server runs under a script: its arguments are the command.
+    pub fn wrap(&mut self, script: PathBuf) {
+        self.wrapper = Some(script);
+    }
+
     /// Starts `landfall serve` and waits until it answers.
     pub async fn serve(&mut self, crash: Option<CrashPoint>) -> Result<()> {
-        let mut program = Program::new(&self.binary, &self.log)
+        match crash {
+            None => self.serve_with(self.serving()).await,
+            Some(point) => self.serve_until(&point.at.to_string(), point.when).await,
+        }
+    }
+
+    /// The same, and it kills itself at a journal position, or at a step named by its id: there
+    /// at the step's first record (`written`), or after its first effect (`effect`).
+    pub async fn serve_until(&mut self, at: &str, when: &str) -> Result<()> {
+        let program = self.serving().env("LANDFALL_CRASH_AT", at).env("LANDFALL_CRASH_WHEN", when);
+        self.serve_with(program).await
+    }
+
+    fn serving(&self) -> Program {
+        let mut program = match &self.wrapper {
+            Some(script) => Program::new("/bin/sh", &self.log).arg(script).arg(&self.binary),
+            None => Program::new(&self.binary, &self.log),
+        };
+        program = program
             .args(["serve", "--state"])
             .arg(&self.state)
             .args(["--listen", &self.api.to_string()])
@@ -82,14 +117,34 @@ impl Product {
         for (name, value) in &self.environment {
             program = program.env(name, value);
         }
-        if let Some(point) = crash {
-            program = program
-                .env("LANDFALL_CRASH_AT", point.at.to_string())
-                .env("LANDFALL_CRASH_WHEN", point.when);
-        }
+        program
+    }
+
+    async fn serve_with(&mut self, program: Program) -> Result<()> {
         let running = program.start().await.context("start landfall serve")?;
         self.server = Some(running);
         self.answers(Duration::from_secs(30)).await
+    }
+
+    /// Starts a command that goes on beside its caller and dies with it; what it writes, to
+    /// stdout and stderr, goes to `log`.
+    pub async fn start<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        log: &Path,
+    ) -> Result<Running> {
+        let mut program = Program::new(&self.binary, log)
+            .args(arguments)
+            .env("LANDFALL_STATE", &self.state)
+            .env("LANDFALL_BY", "stage")
+            .when_we_die(Signal::Kill);
+        for (name, value) in &self.environment {
+            program = program.env(name, value);
+        }
+        if self.server.is_some() {
+            program = program.env("LANDFALL_SERVER", format!("http://{}", self.api));
+        }
+        program.start().await.context("start landfall")
     }
 
     async fn answers(&self, bound: Duration) -> Result<()> {

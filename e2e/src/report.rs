@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use landfall_api::MoveView;
+use landfall_api::core::facts::MetricVerdict;
+use landfall_api::core::status::{Outcome, Run};
 use landfall_lab::workload::{Summary, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,23 +59,19 @@ pub struct Proofs {
 
 /// Whether a move is over, or waits for a person.
 pub fn is_over(view: &MoveView) -> bool {
-    let state = state(view);
-    state == "finished" || state == "needs_human"
-}
-
-/// The state's name, as the API writes it.
-pub fn state(view: &MoveView) -> String {
-    let status = serde_json::to_value(&view.status).unwrap_or_default();
-    status["run"]["state"].as_str().unwrap_or_default().to_owned()
+    matches!(view.status.run, Run::Finished { .. } | Run::NeedsHuman { .. })
 }
 
 /// How a finished move ended: `moved` or `undone`; otherwise its state and problem.
 pub fn outcome(view: &MoveView) -> String {
-    let status = serde_json::to_value(&view.status).unwrap_or_default();
-    let run = &status["run"];
-    match run["outcome"].as_str() {
-        Some(outcome) => outcome.to_owned(),
-        None => format!("{} {}", run["state"], run["problem"]["code"]),
+    match &view.status.run {
+        Run::Finished { outcome: Outcome::Moved } => "moved".to_owned(),
+        Run::Finished { outcome: Outcome::Undone } => "undone".to_owned(),
+        Run::NeedsHuman { problem } => format!("stopped by {problem}"),
+        run @ (Run::Running
+        | Run::Waiting { .. }
+        | Run::AwaitingApproval { .. }
+        | Run::Paused { .. }) => format!("not over: {run:?}"),
     }
 }
 
@@ -94,7 +92,7 @@ impl Report {
         };
         let leftovers = leftovers(stage).await?;
         let routes = stage.product.client()?.routes().await.context("read the routes")?;
-        let epoch = serde_json::to_value(&routes)?[0]["route"]["epoch"].as_u64();
+        let epoch = routes.iter().find_map(|one| Some(one.view.route.as_ref()?.epoch));
         Ok(Self {
             route_epoch: epoch.unwrap_or_default(),
             ..Self::of(followed, &judged, leftovers, ended)
@@ -107,12 +105,11 @@ impl Report {
         leftovers: u64,
         ended: String,
     ) -> Self {
-        let view = serde_json::to_value(&followed.view).unwrap_or_default();
-        let proven = &view["facts"]["proven"];
-        let with_access = !proven["marker_lsn"].is_null();
-        let metric = match proven["metric"].as_str() {
+        let proven = followed.view.facts.proven.as_ref();
+        let with_access = proven.is_some_and(|proof| proof.marker_lsn.is_some());
+        let metric = match proven.map(|proof| proof.metric) {
             Some(word) if with_access => json!(word),
-            Some(word) => json!(word == "agrees"),
+            Some(word) => json!(word == MetricVerdict::Agrees),
             None => Value::Null,
         };
         let clean = verdict.is_clean();
@@ -131,7 +128,7 @@ impl Report {
             route_epoch: 0,
             leftovers,
             crashes: followed.crashes,
-            journal: view["last"].as_u64().unwrap_or_default(),
+            journal: followed.view.last.0,
             verdict: if clean { ended } else { format!("not clean: {verdict}") },
         }
     }

@@ -19,6 +19,8 @@ pub struct SpecText {
     pub name: String,
     /// Source instance.
     pub instance: String,
+    /// Target cluster.
+    pub cluster: String,
     /// User and database of `[access]`; absent = credential-free.
     pub access: Option<(String, String)>,
     /// The fence.
@@ -43,6 +45,7 @@ impl SpecText {
         Self {
             name: "shop".to_owned(),
             instance: instance.to_owned(),
+            cluster: "shop-aurora".to_owned(),
             access: None,
             fence: Fence::Reboot,
             pause_budget: Duration::from_secs(60),
@@ -66,7 +69,7 @@ impl SpecText {
             (
                 "target",
                 vec![
-                    quoted("cluster", "shop-aurora"),
+                    quoted("cluster", &self.cluster),
                     quoted("quarantine_group", "sg-quarantine-target"),
                 ],
             ),

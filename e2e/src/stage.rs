@@ -187,7 +187,7 @@ impl Stage {
     /// Starts the move and follows it to its end, or to a stop.
     pub async fn run(&mut self, bound: Duration) -> Result<Followed> {
         let mut crashes = self.start().await?;
-        let followed = self.follow(bound, |view| crate::report::is_over(view)).await?;
+        let followed = self.follow(bound, crate::report::is_over).await?;
         crashes += followed.crashes;
         Ok(Followed { crashes, ..followed })
     }
