@@ -73,7 +73,7 @@ impl From<ClientError> for Stop {
             ClientError::Unreachable { ref url, .. } => Self::Unreachable(format!(
                 "No Landfall server answers at {url} ({}). Start one with `landfall serve`, or \
                  leave --server and LANDFALL_SERVER away to work without one.",
-                show::chain(&error)
+                show::root(&error)
             )),
             ClientError::Strange { ref url, status } => Self::Unreachable(format!(
                 "What answers at {url} is not a Landfall of this version (HTTP {status}). Check \

@@ -55,15 +55,15 @@ fn again(run: &Run) -> String {
 }
 
 fn interrupted(door: &Door, run: &Run, out: Out) -> Exit {
-    let text = if door.is_own() {
-        format!(
+    let say = |text| out.say(&show::layout::wrap(text, out.width(), 0));
+    if door.is_own() {
+        say(
             "Interrupted. The call under way is finished and the move stands still, which is safe; \
-             while traffic is held go on soon. To go on:\n{}",
-            again(run)
-        )
+             while traffic is held go on soon. To go on:",
+        );
+        out.say(&again(run));
     } else {
-        "Interrupted. The server goes on with the move; `landfall watch` follows it.".to_owned()
-    };
-    out.say(&show::layout::wrap(&text, out.width(), 0));
+        say("Interrupted. The server goes on with the move; `landfall watch` follows it.");
+    }
     Exit::Interrupted
 }

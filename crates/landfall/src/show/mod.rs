@@ -13,6 +13,15 @@ pub(crate) mod sample;
 pub(crate) mod standing;
 pub(crate) mod time;
 
+/// What an error comes down to.
+pub(crate) fn root(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    root.to_string()
+}
+
 /// An error with everything that caused it, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
