@@ -117,11 +117,13 @@ async fn admit(
 }
 
 async fn status(State(desk): State<Desk>) -> Json<Listing> {
+    let gateway_admin = desk.lab.gateway_admin().await;
     Json(Listing {
         instances: desk.lab.instances(),
         faults: desk.lab.cloud().faults().armed(),
         requests: desk.lab.requests().len(),
-        gateway: desk.lab.has_gateway().await,
+        gateway: gateway_admin.is_some(),
+        gateway_admin,
     })
 }
 

@@ -185,6 +185,14 @@ async fn every_name_and_code_is_in_the_official_model() {
         println!("skipped: the aws command carries no service-2.json.gz that can be read");
         return;
     };
+    // The check itself: what it must not let through.
+    let misspelt = "<RebootDBInstanceResponse><RebootDBInstanceResult><DBInstance>\
+                    <DBInstanceIdentifer>x</DBInstanceIdentifer></DBInstance>\
+                    </RebootDBInstanceResult></RebootDBInstanceResponse>";
+    let found = model.strangers("RebootDBInstance", &Element::parse(misspelt));
+    assert_eq!(found, ["RebootDBInstanceResult/DBInstance/DBInstanceIdentifer"]);
+    assert!(!model.allows("RebootDBInstance", "DBInstanceNotFoundFault"));
+
     let rig = Rig::up().await;
     let mut strangers = Vec::new();
     let calls = calls(rig.lab.cloud().version().major);

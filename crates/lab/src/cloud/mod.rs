@@ -46,7 +46,7 @@ pub use removal::Final;
 use crate::catalogue::parameters::Parameters;
 use crate::catalogue::versions::Version;
 use crate::faults::{Fault, Faults};
-use delays::{Delays, Profile};
+use delays::Delays;
 use machines::Workshop;
 use metrics::Metrics;
 use security::SecurityGroups;
@@ -71,7 +71,7 @@ struct Shared {
 /// What a cloud is made of.
 #[derive(Debug)]
 pub struct Parts {
-    pub profile: Profile,
+    pub delays: Delays,
     /// The version that instances over the real server claim.
     pub version: Version,
     pub parameters: Parameters,
@@ -82,7 +82,7 @@ pub struct Parts {
 impl Cloud {
     /// An empty cloud; must be called inside the runtime, since sampling begins at once.
     pub fn new(parts: Parts) -> Self {
-        let delays = parts.profile.delays();
+        let delays = parts.delays;
         let cloud = Self(Arc::new(Shared {
             world: Mutex::new(World::new(parts.version.major, parts.security)),
             delays,

@@ -46,7 +46,7 @@ pub(super) async fn run(cloud: Cloud) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        follow_stall(&cloud);
+        cloud.follow_stall();
         if cloud.faults().active(Fault::MetricGap).is_some() {
             continue;
         }
@@ -57,6 +57,10 @@ pub(super) async fn run(cloud: Cloud) {
             };
             let age = replay_age(&target.machine, &now).await;
             let readings = readings(&target, &now, before.get(&target.id), cloud.faults());
+            // A fault that was armed meanwhile concerns this sample too.
+            if cloud.faults().active(Fault::MetricGap).is_some() {
+                break;
+            }
             let at = Timestamp::try_from(now.at).unwrap_or_else(|_| Timestamp::now());
             store(&cloud, &target, at, readings, age);
             before.insert(target.id.clone(), now);
@@ -64,17 +68,21 @@ pub(super) async fn run(cloud: Cloud) {
     }
 }
 
-/// The fault "replica stall" is a state of the streams, so it is brought about here.
-fn follow_stall(cloud: &Cloud) {
-    let stall = match cloud.faults().active(Fault::ReplicaStall) {
-        Some(_) => Stall::Still,
-        None => Stall::Flowing,
-    };
-    cloud.read(|world| {
-        for machine in world.instances.values().filter_map(|instance| instance.machine.as_ref()) {
-            machine.stall(stall);
-        }
-    });
+impl Cloud {
+    /// Brings about the fault "replica stall", which is a state of the streams, or ends it. Done
+    /// with each sample, since the fault may run out and standbys may be made.
+    pub fn follow_stall(&self) {
+        let stall = match self.faults().active(Fault::ReplicaStall) {
+            Some(_) => Stall::Still,
+            None => Stall::Flowing,
+        };
+        self.read(|world| {
+            let instances = world.instances.values();
+            for machine in instances.filter_map(|instance| instance.machine.as_ref()) {
+                machine.stall(stall);
+            }
+        });
+    }
 }
 
 /// The servers that give metrics: those that are up, and not those that are being promoted.

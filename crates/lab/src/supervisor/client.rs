@@ -21,7 +21,9 @@ pub struct Listing {
     pub instances: Vec<InstanceStatus>,
     pub faults: Vec<Order>,
     pub requests: usize,
+    /// Whether the gateway runs, and its admin address.
     pub gateway: bool,
+    pub gateway_admin: Option<SocketAddr>,
 }
 
 /// A client of one lab's control door.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::delays::Profile;
+use crate::cloud::delays::{Delays, Profile};
 use crate::cloud::names::random_word;
 use crate::firewall::Actor;
 
@@ -15,6 +15,8 @@ pub struct LabConfig {
     /// The state folder; made when missing, and then removed when the lab goes down.
     pub dir: PathBuf,
     pub profile: Profile,
+    /// Other delays than the profile's.
+    pub delays: Option<Delays>,
     pub source: SourceConfig,
     /// Security groups besides the predefined ones.
     pub security_groups: BTreeMap<String, BTreeSet<Actor>>,
@@ -46,6 +48,7 @@ impl LabConfig {
         Self {
             dir: dir.into(),
             profile: Profile::Quick,
+            delays: None,
             source: SourceConfig::default(),
             security_groups: BTreeMap::new(),
             archive_timeout_seconds: None,

@@ -47,7 +47,7 @@ const BATCH: usize = 20;
 pub struct Lab {
     cloud: Cloud,
     door: Door,
-    gateway: Mutex<Option<Gateway>>,
+    gateway: Mutex<Option<(Gateway, SocketAddr)>>,
     dir: PathBuf,
     made_dir: MadeDir,
     source: Access,
@@ -111,7 +111,7 @@ impl Lab {
             security.define(id, actors.clone());
         }
         let cloud = Cloud::new(Parts {
-            profile: config.profile,
+            delays: config.delays.unwrap_or_else(|| config.profile.delays()),
             version: claimed(real),
             parameters,
             security,
@@ -196,36 +196,51 @@ impl Lab {
     /// Arms a fault; one that is a deed is done at once.
     pub async fn arm(&self, order: Order) {
         if order.fault == Fault::GatewayDead {
-            if let Some(gateway) = self.gateway.lock().await.take() {
+            if let Some((gateway, _)) = self.gateway.lock().await.take() {
                 gateway.kill().await;
             }
         } else {
             self.cloud.faults().arm(order);
+            self.cloud.follow_stall();
         }
     }
 
     /// Starts the gateway, in place of one that runs.
     pub async fn start_gateway(&self, bootstrap: String, admin: SocketAddr) -> Result<(), Error> {
         let mut gateway = self.gateway.lock().await;
-        if let Some(running) = gateway.take() {
+        if let Some((running, _)) = gateway.take() {
             running.stop().await;
         }
         let envoy = tools::envoy()?;
         let config = GatewayConfig { envoy, dir: self.dir.join("gateway"), bootstrap, admin };
-        *gateway = Some(Gateway::start(config).await.map_err(Error::Gateway)?);
-        Ok(())
+        *gateway = Some((Gateway::start(config).await.map_err(Error::Gateway)?, admin));
+        self.note_gateway(Some(admin))
     }
 
     /// Stops the gateway, if one runs.
     pub async fn stop_gateway(&self) {
-        if let Some(gateway) = self.gateway.lock().await.take() {
+        if let Some((gateway, _)) = self.gateway.lock().await.take() {
             gateway.stop().await;
+            if let Err(error) = self.note_gateway(None) {
+                tracing::warn!(%error, "could not take the gateway off the record");
+            }
         }
     }
 
-    /// Whether a gateway runs.
-    pub async fn has_gateway(&self) -> bool {
-        self.gateway.lock().await.as_ref().is_some_and(Gateway::is_running)
+    /// Says in the record, if this lab has written one, where the gateway is.
+    fn note_gateway(&self, admin: Option<SocketAddr>) -> Result<(), Error> {
+        match Record::read(&self.dir) {
+            Ok(record) if record.pid == std::process::id() => {
+                Record { gateway_admin: admin, ..record }.write(&self.dir)
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The admin address of the gateway, if one runs.
+    pub async fn gateway_admin(&self) -> Option<SocketAddr> {
+        let gateway = self.gateway.lock().await;
+        gateway.as_ref().filter(|(gateway, _)| gateway.is_running()).map(|(_, admin)| *admin)
     }
 
     /// Runs SQL as the lab's own superuser, past the firewall.
@@ -288,6 +303,8 @@ impl Lab {
     pub async fn down(&self) {
         self.stop_gateway().await;
         self.cloud.shut_down().await;
+        // Servers that were still being made end on their own, just after their tasks.
+        leftovers::wait_until_dead(&self.dir).await;
         let gateway = self.dir.join("gateway");
         if self.made_dir == MadeDir::ByUs {
             remove_folder(&self.dir);

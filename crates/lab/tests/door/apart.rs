@@ -1,5 +1,6 @@
 //! A lab in a process of its own: found by its record, asked, taken down, killed.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -26,6 +27,12 @@ fn start(folder: &Path) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// A port that nobody listens on at this moment; Envoy is told which one to take.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 async fn record(folder: &Path) -> Record {
@@ -81,6 +88,18 @@ async fn it_is_found_asked_and_taken_down_without_a_trace() {
     })
     .await;
     assert_ne!(access.port, record.source.port);
+
+    let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let bootstrap = format!(
+        "admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}\n",
+        admin.port()
+    );
+    client.start_gateway(&bootstrap, admin).await.unwrap();
+    assert_eq!(Record::read(&dir).unwrap().gateway_admin, Some(admin));
+    assert_eq!(client.status().await.unwrap().gateway_admin, Some(admin));
+    client.arm(&Order::unlimited(Fault::GatewayDead)).await.unwrap();
+    assert!(!client.status().await.unwrap().gateway);
+    client.start_gateway(&bootstrap, admin).await.unwrap();
 
     let mut stranger = record.clone();
     stranger.token = "guessed".to_owned();

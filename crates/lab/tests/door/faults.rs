@@ -63,7 +63,6 @@ async fn transitions_hang_streams_stall_and_points_are_missing_until_cleared() {
     rig::eventually("the table arrives", || async { (visible().await == 0).then_some(()) }).await;
 
     rig.lab.arm(Order::unlimited(Fault::ReplicaStall)).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
     source.batch_execute("insert into t values (1)").await.unwrap();
     let lag = rig::eventually("the slot lags", || async {
         let points = rig.points("DBInstanceIdentifier", "shop-prod", "OldestReplicationSlotLag");
@@ -79,7 +78,8 @@ async fn transitions_hang_streams_stall_and_points_are_missing_until_cleared() {
     rig.lab.arm(Order::unlimited(Fault::StuckPromote)).await;
     let promote = rig.rds.promote_read_replica_db_cluster().db_cluster_identifier("orders");
     promote.send().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    // Longer than a promotion takes: nothing must happen.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.cluster("orders").await.status(), Some("promoting"));
     let busy =
         rig.rds.delete_db_cluster().db_cluster_identifier("orders").skip_final_snapshot(true);
@@ -87,6 +87,33 @@ async fn transitions_hang_streams_stall_and_points_are_missing_until_cleared() {
     rig.lab.cloud().faults().clear(None);
     rig.cluster_is("orders", "available").await;
     assert_eq!(rig.cluster("orders").await.replication_source_identifier(), None);
+    rig.down().await;
+}
+
+#[tokio::test]
+async fn a_new_instance_does_not_become_available_while_its_creation_is_stuck() {
+    let rig = Rig::up().await;
+    let arn = rig.instance("shop-prod").await.db_instance_arn().unwrap().to_owned();
+    rig.create_replica_cluster("orders", &arn).await.unwrap();
+    rig.cluster_is("orders", "available").await;
+    rig.lab.arm(Order::unlimited(Fault::StuckCreate)).await;
+    rig.member("orders", "orders-1").await.unwrap();
+    let slots = "select count(*) from pg_replication_slots where active";
+    rig::eventually("the standby streams", || async {
+        let rows = rig.lab.sql("shop-prod", "postgres", slots).await.unwrap();
+        (rows[0][0].as_deref() == Some("1")).then_some(())
+    })
+    .await;
+    // Longer than the transition takes: nothing must happen.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.instance("orders-1").await.db_instance_status(), Some("creating"));
+    let promote = rig.rds.promote_read_replica_db_cluster().db_cluster_identifier("orders");
+    assert_eq!(code(&promote.send().await.unwrap_err()), "InvalidDBClusterStateFault");
+    let delete = rig.rds.delete_db_instance().db_instance_identifier("orders-1");
+    let busy = delete.skip_final_snapshot(true).send().await.unwrap_err();
+    assert_eq!(code(&busy), "InvalidDBInstanceState");
+    rig.lab.cloud().faults().clear(None);
+    rig.instance_is("orders-1", "available").await;
     rig.down().await;
 }
 
@@ -128,9 +155,9 @@ async fn metrics_come_from_the_servers_with_gaps_when_there_is_nothing_to_measur
     assert!(points.iter().all(|(_, value)| *value >= 0.0));
 
     rig.lab.arm(Order::unlimited(Fault::MetricGap)).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let during = rig.points("DBInstanceIdentifier", "shop-prod", "DatabaseConnections").await.len();
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    // Several samples would be taken in this time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let after = rig.points("DBInstanceIdentifier", "shop-prod", "DatabaseConnections").await.len();
     assert_eq!(during, after, "points were stored in a gap");
     rig.down().await;

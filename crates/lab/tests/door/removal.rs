@@ -1,5 +1,7 @@
 //! Taking things away: protection, final snapshots, and what must be gone on the source.
 
+use std::time::Duration;
+
 use aws_sdk_rds::types::Tag;
 
 use crate::code;
@@ -52,7 +54,7 @@ async fn a_replica_that_is_deleted_leaves_nothing_on_its_source() {
 
 #[tokio::test]
 async fn an_instance_is_deleted_after_its_final_snapshot() {
-    let rig = Rig::up().await;
+    let rig = Rig::up_slow(|delays| delays.back_up = Duration::from_secs(3)).await;
     let snapshot = rig.rds.create_db_snapshot().db_snapshot_identifier("before");
     let snapshot = snapshot.db_instance_identifier("shop-prod").send().await.unwrap();
     assert_eq!(snapshot.db_snapshot().unwrap().status(), Some("creating"));

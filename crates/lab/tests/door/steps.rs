@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_rds::error::SdkError;
 use aws_sdk_rds::operation::create_db_cluster::{CreateDBClusterError, CreateDbClusterOutput};
+use aws_sdk_rds::operation::create_db_instance::{CreateDBInstanceError, CreateDbInstanceOutput};
 use aws_sdk_rds::operation::modify_db_instance::{ModifyDBInstanceError, ModifyDbInstanceOutput};
 use aws_sdk_rds::operation::modify_db_parameter_group::{
     ModifyDBParameterGroupError, ModifyDbParameterGroupOutput,
@@ -32,16 +33,19 @@ impl Rig {
             .unwrap();
         self.cluster_is(cluster, "available").await;
         let writer = format!("{cluster}-1");
-        self.rds
-            .create_db_instance()
-            .db_instance_identifier(&writer)
-            .db_cluster_identifier(cluster)
-            .db_instance_class("db.r6g.large")
-            .engine("aurora-postgresql")
-            .send()
-            .await
-            .unwrap();
+        self.member(cluster, &writer).await.unwrap();
         self.instance_is(&writer, "available").await;
+    }
+
+    /// Asks for an instance in a cluster.
+    pub(crate) async fn member(
+        &self,
+        cluster: &str,
+        instance: &str,
+    ) -> Result<CreateDbInstanceOutput, SdkError<CreateDBInstanceError>> {
+        let request = self.rds.create_db_instance().db_instance_identifier(instance);
+        let request = request.db_cluster_identifier(cluster).engine("aurora-postgresql");
+        request.db_instance_class("db.r6g.large").send().await
     }
 
     pub(crate) async fn create_replica_cluster(
@@ -137,9 +141,7 @@ pub(crate) async fn login_from(
     let stream = connect_as(actor, access.port).await?;
     let mut config = tokio_postgres::Config::new();
     config.user(&access.user).password(&access.password).dbname(database);
-    let connecting = config.connect_raw(stream, NoTls);
-    let (client, connection) =
-        tokio::time::timeout(Duration::from_millis(1_500), connecting).await??;
+    let (client, connection) = config.connect_raw(stream, NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
 }

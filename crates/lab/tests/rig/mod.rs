@@ -12,11 +12,12 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
 use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::types::{DbCluster, DbInstance};
+use landfall_lab::cloud::delays::Delays;
 use landfall_lab::supervisor::{Access, Lab, LabConfig};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-pub(crate) const BOUND: Duration = Duration::from_secs(40);
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
 
 /// A lab with the clients of AWS.
 pub(crate) struct Rig {
@@ -28,7 +29,17 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn up() -> Self {
-        Self::up_with(|_| {}).await
+        Self::up_slow(|_| {}).await
+    }
+
+    /// A lab in which one transition takes so long that it is seen on a busy machine too.
+    pub(crate) async fn up_slow(stretch: impl FnOnce(&mut Delays)) -> Self {
+        Self::up_with(|config| {
+            let mut delays = config.profile.delays();
+            stretch(&mut delays);
+            config.delays = Some(delays);
+        })
+        .await
     }
 
     pub(crate) async fn up_with(adjust: impl FnOnce(&mut LabConfig)) -> Self {
@@ -141,7 +152,7 @@ pub(crate) async fn login(
         .user(&access.user)
         .password(&access.password)
         .dbname(database)
-        .connect_timeout(Duration::from_millis(1_500));
+        .connect_timeout(BOUND);
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
