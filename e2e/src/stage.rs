@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use landfall_api::{Client, MoveView, Order, StartMove};
+use landfall_api::{Client, ClientError, MoveView, Order, StartMove};
 use landfall_lab::process::Signal;
 use landfall_lab::seed::{self, Size};
 use landfall_lab::supervisor::{Access, Lab, LabConfig};
@@ -167,11 +167,9 @@ impl Stage {
             match client.one(&name).await {
                 Ok(view) if until(&view) => return Ok(Followed { view, crashes }),
                 Ok(view) => last = Some(view),
-                Err(_) => {
-                    if self.revive().await? {
-                        crashes += 1;
-                    }
-                }
+                // A server that is gone is started again; one that says something else is wrong.
+                Err(ClientError::Unreachable { .. }) => crashes += u32::from(self.revive().await?),
+                Err(error) => return Err(error).context("look at the move"),
             }
             if tokio::time::Instant::now() > end {
                 let status = last.map(|view| view.status);

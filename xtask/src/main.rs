@@ -2,8 +2,6 @@
 //! the house, and runs the tests; it is not part of the product and nothing depends on it.
 //!
 //! It keeps no state but the `.tools/` folder, so killing it half-way costs only a second run.
-//! The verbs `demo`, `bench` and `e2e` get a module each when their programs exist: such a module
-//! calls [`product::build`] for the `landfall` binary and hands over with [`program::hand_over`].
 
 mod check;
 mod docs;
@@ -13,6 +11,7 @@ mod product;
 mod program;
 mod setup;
 mod sim;
+mod stage;
 mod suite;
 mod tidy;
 mod workspace;
@@ -36,6 +35,14 @@ struct Cli {
 enum Verb {
     /// Install what the demo and the tests need into .tools/ (quick when it is there)
     Setup(setup::Options),
+    /// One whole move of a live database on this machine, with a verdict (see `demo --help`)
+    #[command(disable_help_flag = true)]
+    Demo(stage::Options),
+    /// Measure: `bench cutover --runs 5`
+    #[command(disable_help_flag = true)]
+    Bench(stage::Options),
+    /// The end-to-end tests: all, or those whose name contains a text
+    E2e(stage::Options),
     /// Format, lints, house rules, generated pages and documentation: what a push must pass
     Check,
     /// The house rules alone
@@ -62,6 +69,9 @@ fn run(verb: Verb) -> Result<()> {
     let workspace = Workspace::find()?;
     match verb {
         Verb::Setup(options) => setup::run(&workspace, &options).map(drop),
+        Verb::Demo(options) => stage::run(&workspace, "demo", &options),
+        Verb::Bench(options) => stage::run(&workspace, "bench", &options),
+        Verb::E2e(options) => stage::scenarios(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Tidy => tidy::run(&workspace),
         Verb::Test(options) => suite::run(&workspace, &options),

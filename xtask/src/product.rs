@@ -1,5 +1,5 @@
-//! The `landfall` binary, built for programs that drive it from outside: end-to-end tests today,
-//! the demo and the benchmarks when they exist.
+//! The `landfall` binary, built for programs that drive it from outside: end-to-end tests, the
+//! demo and the benchmarks.
 
 use std::path::PathBuf;
 
@@ -37,17 +37,39 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     command.arg("--message-format=json-render-diagnostics");
     command.stderr(std::process::Stdio::inherit());
     let messages = program::capture(&mut command).context("build the landfall binary")?;
-    match executable(&messages) {
+    match executable(&messages, "landfall") {
         Some(path) => Ok(path),
         None => bail!("cargo built the landfall binary but did not say where"),
     }
 }
 
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The binary and one program of the stage that drives it.
+pub(crate) struct Staged {
+    pub(crate) binary: PathBuf,
+    pub(crate) program: PathBuf,
+}
+
+/// Builds the binary and one example of the end-to-end package, in one go.
+pub(crate) fn build_with(workspace: &Workspace, example: &str) -> Result<Staged> {
+    let mut command = program::cargo(workspace);
+    command.args(["build", "--locked", "-p", "landfall", "-p", "landfall-e2e"]);
+    command.args(["--bin", "landfall", "--example", example]);
+    command.arg("--message-format=json-render-diagnostics");
+    command.stderr(std::process::Stdio::inherit());
+    let messages = program::capture(&mut command).context("build the binary and its stage")?;
+    let (Some(binary), Some(program)) =
+        (executable(&messages, "landfall"), executable(&messages, example))
+    else {
+        bail!("cargo built the binary and {example} but did not say where");
+    };
+    Ok(Staged { binary, program })
+}
+
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter(|message| message.target.name == "landfall" && !message.profile.test)
+        .filter(|message| message.target.name == name && !message.profile.test)
         .find_map(|message| message.executable)
 }
 
@@ -70,7 +92,10 @@ mod tests {
             artifact("landfall", false, "\"/t/debug/landfall\""),
             "{\"reason\":\"build-finished\",\"success\":true}\n".to_owned(),
         ];
-        assert_eq!(executable(&messages.concat()), Some(PathBuf::from("/t/debug/landfall")));
-        assert_eq!(executable(&messages[..3].concat()), None);
+        assert_eq!(
+            executable(&messages.concat(), "landfall"),
+            Some(PathBuf::from("/t/debug/landfall"))
+        );
+        assert_eq!(executable(&messages[..3].concat(), "landfall"), None);
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Fetch this tool again, even when it is there or the machine has its own; alone: every tool
     #[arg(long, value_name = "TOOL", num_args = 0..=1, default_missing_value = "all")]
     force_fetch: Option<Forced>,
+    /// Say nothing but what went wrong
+    #[arg(long)]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +68,9 @@ pub(crate) struct Installed {
     pub(crate) nextest: Option<PathBuf>,
 }
 
+/// Tells the lab where the fetched programs are, wherever a test or a demo runs.
+pub(crate) const TOOLS: &str = "LANDFALL_TOOLS";
+
 /// Makes every tool available and prints one line for each.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed> {
     let store = Store::open(workspace.tools())?;
@@ -78,9 +84,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
         awscli::ensure(&store, &mut seen, options.need(Forced::Awscli))?,
     ];
     for tool in &tools {
-        out::line(&described(tool));
+        options.say(&described(tool));
     }
-    let nextest = runner(&mut seen);
+    let nextest = runner(&mut seen, options);
     seen.save()?;
     if tools.iter().any(|tool| tool.origin == Origin::Fetched) {
         store.warn_if_closed_to_others()?;
@@ -89,6 +95,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
 }
 
 impl Options {
+    /// Says nothing but what went wrong.
+    pub(crate) fn quiet() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            out::line(line);
+        }
+    }
+
     fn need(&self, tool: Forced) -> Need {
         match self.force_fetch {
             Some(forced) if forced == tool || forced == Forced::All => Need::Fetched,
@@ -106,18 +123,18 @@ fn described(tool: &Tool) -> String {
 }
 
 /// The runner is not fetched: no registry ships it built, and compiling it costs CI minutes.
-fn runner(seen: &mut Seen) -> Option<PathBuf> {
+fn runner(seen: &mut Seen, options: &Options) -> Option<PathBuf> {
     let found = program::on_path("cargo-nextest").ok();
     let version = found.as_deref().and_then(|program| seen.version(program));
     let number = version.as_deref().and_then(|text| text.split_whitespace().nth(1));
     match (found, number) {
         (Some(program), Some(number)) => {
             let place = program.parent().unwrap_or(&program).display();
-            out::line(&format!("{:<11} {number:<9} the machine's own: {place}", "nextest"));
+            options.say(&format!("{:<11} {number:<9} the machine's own: {place}", "nextest"));
             Some(program)
         }
         _ => {
-            out::line("nextest     absent    tests run under plain `cargo test`, more slowly");
+            options.say("nextest     absent    tests run under plain `cargo test`, more slowly");
             None
         }
     }
@@ -128,7 +145,7 @@ mod tests {
     use super::*;
 
     fn options(forced: Option<Forced>) -> Options {
-        Options { force_fetch: forced }
+        Options { force_fetch: forced, quiet: true }
     }
 
     #[test]

@@ -26,8 +26,6 @@ const STARTS_SERVERS: &[&str] = &[
     "landfall-server",
     "landfall-store",
 ];
-/// Tells the lab where the fetched programs are, wherever a test runs.
-const TOOLS: &str = "LANDFALL_TOOLS";
 const END_TO_END: &str = "landfall-e2e";
 
 #[derive(Args)]
@@ -119,7 +117,7 @@ impl Suite<'_> {
 
     fn cargo(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = program::cargo(self.workspace);
-        command.args(arguments).env(TOOLS, self.workspace.tools());
+        command.args(arguments).env(setup::TOOLS, self.workspace.tools());
         if !self.options.quick {
             command.env(product::BINARY, product::build(self.workspace)?);
         }

@@ -1,0 +1,42 @@
+//! The verbs that play whole moves: `demo`, `bench`, `e2e`. Each makes the tools available, builds
+//! the binary together with its driver, and hands the terminal over. The drivers own their
+//! arguments; whatever they start dies with them.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::setup;
+use crate::workspace::Workspace;
+use crate::{product, program};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Arguments of the program, such as `--credential-free`; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs one of the stage's programs in the foreground.
+pub(crate) fn run(workspace: &Workspace, example: &str, options: &Options) -> Result<()> {
+    let quiet =
+        options.arguments.iter().any(|argument| argument == "--json" || argument == "--help");
+    let told = if quiet { setup::Options::quiet() } else { setup::Options::default() };
+    setup::run(workspace, &told)?;
+    let staged = product::build_with(workspace, example)?;
+    let mut command = Command::new(&staged.program);
+    command.args(&options.arguments).stdin(Stdio::inherit());
+    command.env(product::BINARY, &staged.binary).env(setup::TOOLS, workspace.tools());
+    program::succeed(&mut command)
+}
+
+/// Runs the end-to-end tests whose names contain a text, or all of them.
+pub(crate) fn scenarios(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::run(workspace, &setup::Options::default())?;
+    let binary = product::build(workspace)?;
+    let mut command = program::cargo(workspace);
+    command.args(["nextest", "run", "--locked", "-p", "landfall-e2e"]).args(&options.arguments);
+    command.env(product::BINARY, binary).env(setup::TOOLS, workspace.tools());
+    program::succeed(&mut command)
+}
