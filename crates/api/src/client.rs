@@ -41,10 +41,12 @@ pub enum ClientError {
 }
 
 /// A server, by its URL.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    /// What a server that belongs to one command must be told.
+    token: Option<String>,
 }
 
 impl Client {
@@ -60,7 +62,13 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|source| ClientError::Unreachable { url: url.to_owned(), source })?;
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), http })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), http, token: None })
+    }
+
+    /// The same client, known to a server that hears only this one.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
     }
 
     /// The server's URL.
@@ -144,6 +152,10 @@ impl Client {
         url: String,
     ) -> Result<T, ClientError> {
         let unreachable = |source| ClientError::Unreachable { url: self.base.clone(), source };
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(unreachable)?;

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_api::Client;
-use landfall_server::{Config, Role, Server};
+use landfall_server::{Config, Role, Server, Token};
 
 use crate::arguments::Common;
+use crate::exit::Exit;
 use crate::stop::Stop;
 
 /// A client, and the server behind it when that is ours.
@@ -30,8 +31,13 @@ impl Door {
             return Ok(Self { client: Client::new(url)?, own: None });
         }
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(config(common, role, listen, call_timeout)?).await?;
-        Ok(Self { client: Client::new(&server.url())?, own: Some(server) })
+        let token = Token::random().map_err(|error| {
+            Stop::Failed(Exit::Unreachable, format!("Could not read /dev/urandom: {error}."))
+        })?;
+        let config = config(common, role, listen, call_timeout)?;
+        let server = Server::start(Config { token: Some(token.clone()), ..config }).await?;
+        let client = Client::new(&server.url())?.with_token(token.expose());
+        Ok(Self { client, own: Some(server) })
     }
 
     /// For a command that only asks.
@@ -60,7 +66,7 @@ pub(crate) fn config(
     call_timeout: Duration,
 ) -> Result<Config, Stop> {
     let hold_timeout = Config::HOLD_TIMEOUT;
-    Ok(Config { state: state(common)?, listen, role, call_timeout, hold_timeout })
+    Ok(Config { state: state(common)?, listen, role, token: None, call_timeout, hold_timeout })
 }
 
 /// The state directory: what was named, or the user's.

@@ -1,5 +1,8 @@
 //! What a server is started with. The binary fills it in from the command line.
 
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +19,31 @@ pub enum Role {
     },
 }
 
+/// What a client must say to be heard, when only one is meant to be.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// A token that nobody guesses.
+    pub fn random() -> std::io::Result<Self> {
+        let mut bytes = [0_u8; 24];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The token itself, for the client that is meant.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 /// A server's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,6 +53,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What it does.
     pub role: Role,
+    /// Hears nobody without it. A server that belongs to one command has one, because the
+    /// machine may have other users; `serve` has none.
+    pub token: Option<Token>,
     /// The longest any call to AWS, a database or the gateway may take, retries included.
     pub call_timeout: Duration,
     /// How long a connection waits at the gateway, as its Envoys were told.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, Request as HttpRequest, State};
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,7 @@ use landfall_core::journal::Request;
 use landfall_core::{MigrationName, Seq};
 
 use crate::app::App;
+use crate::config::Token;
 use crate::refusal::Refused;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,8 +41,29 @@ pub(crate) enum Names {
     Any,
 }
 
+/// Who is heard.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    pub(crate) names: Names,
+    pub(crate) token: Option<Token>,
+}
+
+impl Guard {
+    fn refusal(&self, request: &HttpRequest) -> Option<ApiProblem> {
+        if self.names == Names::Loopback && !is_local(request) {
+            return Some(ApiProblem::bare(403, "this server answers to loopback names only"));
+        }
+        let said = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let meant = self.token.as_ref().map(|token| format!("Bearer {}", token.expose()));
+        if meant.as_deref().is_some_and(|meant| said != Some(meant)) {
+            return Some(ApiProblem::bare(401, "this server belongs to another command"));
+        }
+        None
+    }
+}
+
 /// Every address.
-pub(crate) fn door(app: Arc<App>, names: Names) -> Router {
+pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/moves", get(moves).post(start))
@@ -52,7 +74,7 @@ pub(crate) fn door(app: Arc<App>, names: Names) -> Router {
         .route("/v1/assess", post(assess))
         .route("/v1/routes", get(routes).post(adopt))
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(names, answer))
+        .layer(middleware::from_fn_with_state(guard, answer))
         .with_state(app)
 }
 
@@ -157,16 +179,14 @@ impl IntoResponse for Refused {
 }
 
 /// Gives each request its id, and each answer that is not a success its problem JSON.
-async fn answer(State(names): State<Names>, request: HttpRequest, next: Next) -> Response {
+async fn answer(State(guard): State<Guard>, request: HttpRequest, next: Next) -> Response {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let request_id = format!("{:x}-{number}", std::process::id());
     let line = format!("{} {}", request.method(), request.uri().path());
-    let mut response = if names == Names::Any || is_local(&request) {
-        next.run(request).await
-    } else {
-        Refused::from(ApiProblem::bare(403, "this server answers to loopback names only"))
-            .into_response()
+    let mut response = match guard.refusal(&request) {
+        None => next.run(request).await,
+        Some(problem) => Refused::from(problem).into_response(),
     };
     if !response.status().is_success() {
         let problem = response.extensions_mut().remove::<Arc<ApiProblem>>();

@@ -18,7 +18,7 @@ mod server;
 mod standing;
 mod world;
 
-pub use config::{Config, Role};
+pub use config::{Config, Role, Token};
 pub use crash::{CRASH_AT, CRASH_WHEN};
 pub use landfall_route::{BootstrapOptions, bootstrap};
 pub use server::{Server, StartError};

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{Config, Role};
 use crate::crash::{CRASH_AT, CRASH_WHEN, CrashPoint, CrashingStore};
-use crate::door::{self, Names};
+use crate::door::{self, Guard, Names};
 use crate::drivers::Drivers;
 use crate::world::World;
 
@@ -91,7 +91,9 @@ impl Server {
                 .map_err(|refused| StartError::Moves(refused.0.to_string()))?;
         }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(answer(listener, Arc::clone(&app), stopped));
+        let names = if address.ip().is_loopback() { Names::Loopback } else { Names::Any };
+        let door = door::door(Arc::clone(&app), Guard { names, token: config.token });
+        let task = tokio::spawn(answer(listener, door, stopped));
         Ok(Self { app, address, stop, task })
     }
 
@@ -140,16 +142,12 @@ fn holder() -> String {
     format!("{host}, pid {}, since {:.0}", std::process::id(), Timestamp::now())
 }
 
-async fn answer(listener: TcpListener, app: Arc<App>, stopped: oneshot::Receiver<()>) {
-    let names = match listener.local_addr() {
-        Ok(address) if !address.ip().is_loopback() => Names::Any,
-        Ok(_) | Err(_) => Names::Loopback,
-    };
+async fn answer(listener: TcpListener, door: axum::Router, stopped: oneshot::Receiver<()>) {
     let stop = async {
         // Sent or dropped, it means stop.
         let _ = stopped.await;
     };
-    let served = axum::serve(listener, door::door(app, names)).with_graceful_shutdown(stop).await;
+    let served = axum::serve(listener, door).with_graceful_shutdown(stop).await;
     if let Err(error) = served {
         tracing::error!(%error, "the server stopped answering");
     }

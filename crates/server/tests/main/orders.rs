@@ -50,9 +50,11 @@ async fn orders_are_journaled_with_who_and_why() {
     let requests: Vec<Request> = history
         .entries
         .into_iter()
-        .map(|entry| match entry.record {
-            Record::Requested { request } => request,
-            other => panic!("not a request: {}", other.name()),
+        .map(|entry| {
+            let Record::Requested { request } = entry.record else {
+                panic!("not a request: {entry:?}")
+            };
+            request
         })
         .collect();
     let (ann, bob, cleo) = ("ann".to_owned(), "bob".to_owned(), "cleo".to_owned());

@@ -27,6 +27,7 @@ pub(crate) fn config(state: &Path, role: Role) -> Config {
         state: state.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         role,
+        token: None,
         call_timeout: Config::CALL_TIMEOUT,
         hold_timeout: Config::HOLD_TIMEOUT,
     }

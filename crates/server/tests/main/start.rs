@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use landfall_server::{Role, Server, StartError};
+use landfall_server::{Config, Role, Server, StartError, Token};
 use landfall_store::{FILE_NAME, SqliteStore};
 
-use crate::place::{Place, config};
+use crate::place::{Place, config, problem};
 
-async fn refused(config: landfall_server::Config) -> StartError {
+async fn refused(config: Config) -> StartError {
     match Server::start(config).await {
         Ok(server) => {
             server.stop().await;
@@ -70,5 +70,21 @@ async fn a_driving_server_tells_where_proxies_connect() {
     assert!(health.drives, "{health:?}");
     assert_eq!(health.xds, server.xds().map(|address| address.to_string()));
     assert_ne!(server.xds().unwrap().port(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_of_one_command_hears_only_that_one() {
+    let state = tempfile::tempdir().unwrap();
+    let token = Token::random().unwrap();
+    assert_ne!(token, Token::random().unwrap());
+    assert!(!format!("{token:?}").contains(token.expose()), "a token is not printed");
+    let config = Config { token: Some(token.clone()), ..config(state.path(), Role::Shows) };
+    let server = Server::start(config).await.unwrap();
+    let stranger = landfall_api::Client::new(&server.url()).unwrap();
+    for client in [stranger.clone(), stranger.clone().with_token("guessed")] {
+        assert_eq!(problem(client.health().await).status, 401);
+    }
+    stranger.with_token(token.expose()).health().await.unwrap();
     server.stop().await;
 }
