@@ -18,7 +18,7 @@ fn tables() -> impl Iterator<Item = (Road, &'static [Row], usize)> {
         }
         let rows = table(road);
         let point = rows.iter().position(|row| row.commitment == Commitment::Committed);
-        (road, rows, point.unwrap_or_else(|| panic!("{road:?} has no point of no return")))
+        (road, rows, point.expect("every road has a point of no return"))
     })
 }
 

@@ -27,9 +27,9 @@ impl MemoryStore {
         self.inner.lock().expect("no method panics while it holds the store")
     }
 
-    /// The newest entry of a move.
-    pub fn last(&self, name: &MigrationName) -> Option<Entry> {
-        self.lock().entries.get(name).and_then(|entries| entries.last().cloned())
+    /// Looks at the newest entry of a move.
+    pub fn last<T>(&self, name: &MigrationName, look: impl FnOnce(&Entry) -> T) -> Option<T> {
+        self.lock().entries.get(name).and_then(|entries| entries.last().map(look))
     }
 
     /// Everything written about a move.
@@ -84,7 +84,8 @@ impl Store for MemoryStore {
     async fn read(&self, migration: &MigrationName, after: Seq) -> Result<Vec<Entry>, StoreError> {
         let inner = self.lock();
         let entries = inner.entries.get(migration).map(Vec::as_slice).unwrap_or_default();
-        Ok(entries.iter().filter(|entry| entry.seq > after).cloned().collect())
+        let from = entries.partition_point(|entry| entry.seq <= after);
+        Ok(entries.get(from..).unwrap_or_default().to_vec())
     }
 
     async fn take_lease(

@@ -11,11 +11,11 @@ use landfall_core::spec::{Approval, RetireSource};
 use landfall_core::status::{Outcome, Run};
 use landfall_core::{Code, Endpoint};
 use landfall_flow::model::Presence;
+use landfall_flow::sim::{Beat, Footprint};
 use landfall_flow::{Ended, Refusal};
 
 use crate::stage::{
-    Counting, Footprint, Healthy, Moment, Strike, Way, abort, bench, completed, entered, judge,
-    started,
+    Counting, Healthy, Moment, Strike, Way, abort, bench, completed, entered, judge, started,
 };
 use crate::support::Bench;
 
@@ -89,7 +89,7 @@ fn a_client_that_wrote_and_left_is_caught_before_promotion() {
     let (bench, before) = started(Way::Terminate);
     let strike = Strike::new(Moment::Before, completed("quiesce.final_marker"), || {
         bench.world.meddle(|world| world.bypass());
-        landfall_flow::sim::Beat::Hangs(Duration::from_millis(100))
+        Beat::Hangs(Duration::from_millis(100))
     });
     let leaving = Strike::does(Moment::After, entered("quiesce.drain_replica"), || {
         bench.world.meddle(|world| world.end_bypass());
@@ -115,14 +115,7 @@ fn a_long_transaction_has_its_grace_and_is_ended() {
     let ended = bench.drive_with("first", &counting, &strike);
     assert_eq!(ended, MOVED, "{}", bench.tail());
     judge(&bench, &before, Outcome::Moved);
-    let entries = bench.entries();
-    let at = |order: &str| {
-        let entry = entries.iter().find(|entry| match &entry.record {
-            Record::Intended { action, .. } => action.to_string().starts_with(order),
-            _ => false,
-        });
-        entry.unwrap_or_else(|| panic!("{order}\n{}", bench.tail())).at
-    };
+    let at = |order: &str| bench.ordered_at(|given| given.to_string().starts_with(order));
     let waited = at("end all").duration_since(at("end idle")).unsigned_abs();
     assert!(waited > Duration::from_secs(3) && waited < Duration::from_secs(5), "{waited:?}");
 }
@@ -184,7 +177,7 @@ fn a_metric_that_contradicts_vetoes() {
     // The look at the metric is a second old at most: a point must have come.
     let strike = Strike::new(Moment::Before, completed("quiesce.prove_fence"), || {
         bench.world.meddle(|world| world.stale_slot(Presence::There));
-        landfall_flow::sim::Beat::Hangs(Duration::from_secs(3))
+        Beat::Hangs(Duration::from_secs(3))
     });
     stops(&bench, &strike, Code::ProofsDisagree);
     bench.world.meddle(|world| world.stale_slot(Presence::Gone));
@@ -196,7 +189,7 @@ fn a_stale_slot_that_goes_lets_the_move_go_on() {
     let (bench, before) = started(Way::Terminate);
     let strike = Strike::new(Moment::Before, completed("quiesce.prove_fence"), || {
         bench.world.meddle(|world| world.stale_slot(Presence::There));
-        landfall_flow::sim::Beat::Hangs(Duration::from_secs(3))
+        Beat::Hangs(Duration::from_secs(3))
     });
     stops(&bench, &strike, Code::ProofsDisagree);
     bench.world.meddle(|world| world.stale_slot(Presence::Gone));

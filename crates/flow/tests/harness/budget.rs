@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::{Record, Request};
 use landfall_core::spec::OnOverrun;
 use landfall_core::status::Outcome;
 use landfall_core::{Action, Code};
 use landfall_flow::Ended;
-use landfall_flow::sim::Beat;
+use landfall_flow::sim::{Beat, Footprint};
 
-use crate::stage::{Counting, Footprint, Healthy, Moment, Strike, Way, completed, entered, judge};
+use crate::stage::{Counting, Healthy, Moment, Strike, Way, completed, entered, judge};
 use crate::support::Bench;
 
 const BUDGET: Duration = Duration::from_secs(60);
@@ -27,14 +26,8 @@ fn with_budget(way: Way, change: impl FnOnce(&mut Bench)) -> (Bench, Footprint) 
 
 /// How long connections waited: from the first hold to the first release.
 fn pause(bench: &Bench) -> Duration {
-    let at = |wanted: fn(&RouteAction) -> bool| -> Timestamp {
-        let entry = bench.entries().into_iter().find(|entry| match &entry.record {
-            Record::Intended { action, .. } => {
-                matches!(&**action, Action::Route(action) if wanted(action))
-            }
-            _ => false,
-        });
-        entry.unwrap_or_else(|| panic!("{}", bench.tail())).at
+    let at = |wanted: fn(&RouteAction) -> bool| {
+        bench.ordered_at(|order| matches!(order, Action::Route(order) if wanted(order)))
     };
     let held = at(|action| matches!(action, RouteAction::Hold { .. }));
     let released = at(|action| matches!(action, RouteAction::Release { .. }));
@@ -42,9 +35,11 @@ fn pause(bench: &Bench) -> Duration {
 }
 
 fn aborted_by(bench: &Bench) -> Option<String> {
-    bench.entries().into_iter().find_map(|entry| match entry.record {
-        Record::Requested { request: Request::Abort { by, .. } } => Some(by),
-        _ => None,
+    bench.entries().into_iter().find_map(|entry| {
+        let Record::Requested { request: Request::Abort { by, .. } } = entry.record else {
+            return None;
+        };
+        Some(by)
     })
 }
 

@@ -91,8 +91,8 @@ impl Tap for BlindOnce<'_> {
     }
 
     fn look(&self, what: &'static str) -> Sight {
-        let entry = self.bench.store.last(self.bench.name());
-        let step = entry.and_then(|entry| entry.step).unwrap_or_default();
+        let step = self.bench.store.last(self.bench.name(), |entry| entry.step.clone());
+        let step = step.flatten().unwrap_or_default();
         let first = self.failed.lock().unwrap().insert((step, what));
         if first { Sight::Blind(self.kind) } else { Sight::Clear }
     }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use landfall_core::journal::{Entry, NewEntry, Record, Request};
 use landfall_core::spec::FenceKind;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_core::{Action, Code, Problem};
 use landfall_flow::driver::Gauge;
 use landfall_flow::model::{Delays, Ledger};
-use landfall_flow::process::{PHYSICAL, Undo};
-use landfall_flow::sim::{Beat, Fate, Pulse, Sight, Tap, Tapped, Watch};
+use landfall_flow::sim::{self, Beat, Fate, Footprint, Pulse, Sight, Tap, Tapped, Watch};
 use landfall_flow::{Ended, Refusal};
 
 use crate::support::{Bench, Nobody, UntilStopped, driver};
@@ -26,8 +26,6 @@ pub(crate) enum Way {
 }
 
 pub(crate) const WAYS: [Way; 3] = [Way::Terminate, Way::Reboot, Way::CredentialFree];
-
-pub(crate) type Footprint = BTreeMap<String, String>;
 
 /// A world with backups off, so that every row has something to do, in which nothing takes long.
 pub(crate) fn bench(way: Way) -> Bench {
@@ -123,6 +121,14 @@ impl Bench {
         self.store.entries(self.name())
     }
 
+    /// When an order was first intended.
+    pub(crate) fn ordered_at(&self, wanted: impl Fn(&Action) -> bool) -> Timestamp {
+        let fits = |entry: &&Entry| matches!(&entry.record, Record::Intended { action, .. } if wanted(action));
+        let entries = self.entries();
+        let found = entries.iter().find(fits);
+        found.unwrap_or_else(|| panic!("no such order\n{}", self.tail())).at
+    }
+
     pub(crate) fn problem(&self) -> Option<Problem> {
         match self.view().status.run {
             Run::NeedsHuman { problem } => Some(problem),
@@ -145,27 +151,9 @@ impl Bench {
     /// The end of the journal, for messages.
     pub(crate) fn tail(&self) -> String {
         let entries = self.entries();
-        let lines = entries.iter().skip(entries.len().saturating_sub(12)).map(line);
+        let lines = entries.iter().skip(entries.len().saturating_sub(12)).map(sim::line);
         lines.collect::<Vec<_>>().join("\n")
     }
-}
-
-/// One entry in a line.
-pub(crate) fn line(entry: &Entry) -> String {
-    let step = entry.step.as_deref().unwrap_or("-");
-    let what = match &entry.record {
-        Record::Intended { action, course, .. } => format!("{course:?}: {action}"),
-        Record::Acted { effect } => format!("{effect:?}"),
-        Record::Stopped { problem } => problem.to_string(),
-        Record::Waiting { why, .. } => why.clone(),
-        Record::Learned { fact } => format!("{fact:?}"),
-        Record::Requested { request } => format!("{request:?}"),
-        Record::Finished { outcome } => format!("{outcome:?}"),
-        Record::Led { holder } => holder.clone(),
-        Record::GateOpened { gate } => gate.clone(),
-        Record::Started { .. } | Record::Entered { .. } | Record::Completed { .. } => String::new(),
-    };
-    format!("{:>4} {} {step} {} {what}", entry.seq, entry.epoch, entry.record.name())
 }
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -361,68 +349,7 @@ pub(crate) fn judge(bench: &Bench, before: &Footprint, outcome: Outcome) {
     assert_eq!(ledger.lost(deciding), Vec::<u64>::new(), "lost\n{}", bench.tail());
     assert_eq!(Ledger::doubled(deciding), Vec::<u64>::new(), "doubled\n{}", bench.tail());
     assert_eq!(bench.world.broken(), Vec::<String>::new(), "{}", bench.tail());
-    let expected = match outcome {
-        Outcome::Moved => moved(before),
-        Outcome::Undone => undone(bench, before),
-    };
-    assert_eq!(bench.world.footprint(), expected, "{}", bench.tail());
-}
-
-/// The world after a move that kept the source: fenced, and nothing of ours but the target.
-fn moved(before: &Footprint) -> Footprint {
-    let mut world = before.clone();
-    let source = world.get_mut("instance orders-prod").unwrap();
-    *source = "Available [\"sg-quarantine-source:true\"] backups 7 protected false".to_owned();
-    world.insert("route orders".to_owned(), "target.model:5432 Open".to_owned());
-    target(&mut world, "[\"sg-app\", \"sg-office\"] protected true");
-    world
-}
-
-fn target(world: &mut Footprint, groups: &str) {
-    let cluster = format!("Available replica false {groups}");
-    world.insert("cluster orders-aurora".to_owned(), cluster);
-    let writer = "Available [\"sg-app:true\", \"sg-office:true\"] backups 7 protected false";
-    world.insert("instance orders-aurora-1".to_owned(), writer.to_owned());
-    world.insert("group Cluster orders-aurora-cluster".to_owned(), String::new());
-    world.insert("group Instance orders-aurora-instance".to_owned(), String::new());
-}
-
-/// The world after an undone move: as before, and what its rows say that they keep, once they
-/// have given an order.
-fn undone(bench: &Bench, before: &Footprint) -> Footprint {
-    let mut world = before.clone();
-    for row in PHYSICAL {
-        let Undo::Keeps(what) = row.undo else { continue };
-        if gave_order(bench, row.step.id()) {
-            keep(&mut world, bench, what);
-        }
-    }
-    world
-}
-
-fn gave_order(bench: &Bench, step: &str) -> bool {
-    bench.entries().iter().any(|entry| {
-        entry.step.as_deref() == Some(step)
-            && matches!(entry.record, Record::Intended { course: Course::Doing, .. })
-    })
-}
-
-fn keep(world: &mut Footprint, bench: &Bench, what: &str) {
-    if what == "backups stay on" {
-        let source = world.get_mut("instance orders-prod").unwrap();
-        *source = source.replace("backups 0", "backups 7");
-    } else if what == "the service stays with the gateway" {
-        world.insert("route orders".to_owned(), "source.model:5432 Open".to_owned());
-    } else if what.starts_with("a promoted target is spent") {
-        // The order was given, and may not have arrived when its driver died.
-        let arrived = bench.world.footprint().contains_key("cluster orders-aurora");
-        if arrived {
-            target(world, "[\"sg-quarantine-target\"] protected false");
-            if bench.spec.access.is_some() {
-                world.insert("marker table on the target".to_owned(), String::new());
-            }
-        }
-    } else {
-        panic!("a row keeps something new: say here what {what:?} leaves in the world")
-    }
+    let expected = sim::expected(outcome, before, &bench.world, &bench.spec, &bench.entries());
+    let difference = sim::difference(&expected, &bench.world.footprint());
+    assert_eq!(difference, Vec::<String>::new(), "{}", bench.tail());
 }

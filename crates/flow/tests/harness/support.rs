@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use landfall_core::Spec;
 use landfall_core::ids::MigrationName;
-use landfall_core::journal::{Record, Store};
+use landfall_core::journal::{Entry, Record, Store};
 use landfall_core::port::Ports;
 use landfall_flow::driver::Gauge;
 use landfall_flow::model::{Delays, MemoryStore, Sabotage, World, example_spec, run_to_end};
@@ -29,8 +29,8 @@ pub(crate) struct UntilStopped<'a>(pub(crate) &'a Bench);
 impl Gauge for UntilStopped<'_> {
     fn reading(&self, _: &MigrationName, _: &str) {}
     fn stop(&self) -> bool {
-        let last = self.0.store.last(self.0.name());
-        last.is_some_and(|entry| matches!(entry.record, Record::Stopped { .. }))
+        let stopped = |entry: &Entry| matches!(entry.record, Record::Stopped { .. });
+        self.0.store.last(self.0.name(), stopped).unwrap_or_default()
     }
 }
 
@@ -82,7 +82,7 @@ impl Bench {
     /// Runs something in virtual time.
     pub(crate) fn on(&self, lane: impl Future<Output = ()>) {
         let ended = run_to_end(&self.world, 1, AT_MOST, vec![Box::pin(lane)]);
-        let last = self.store.last(self.name());
+        let last = self.store.last(self.name(), Entry::clone);
         assert!(ended, "virtual time ran out; the journal ends with {last:#?}");
     }
 

@@ -1,0 +1,164 @@
+//! The people of a simulation: an operator who answers, somebody who asks at the wrong moment, and
+//! a world that has its own life.
+
+use std::time::Duration;
+
+use landfall_core::Phase::{Cutover, Quiesce};
+use landfall_core::journal::Request;
+use landfall_core::port::Clock;
+use landfall_core::status::{Course, Run, Status};
+
+use super::Night;
+use crate::model::Presence;
+
+/// After so many resumed stops the operator gives up, if that is still possible.
+const RESUMES: u32 = 8;
+
+impl Night<'_> {
+    /// Approves, resumes after a while, and gives up in the end.
+    pub(super) async fn operator(&self) {
+        let mut resumed = 0;
+        loop {
+            self.world
+                .sleep(self.dice.time(Duration::from_millis(300), Duration::from_secs(3)))
+                .await;
+            let Some(status) = self.status() else { continue };
+            let by = "the operator".to_owned();
+            let request = match status.run {
+                Run::AwaitingApproval { gate } => {
+                    Request::Approve { gate, by, note: String::new() }
+                }
+                Run::Paused { .. } | Run::NeedsHuman { .. } if resumed < RESUMES => {
+                    self.world.sleep(self.dice.seconds(1, 60)).await;
+                    self.mend();
+                    resumed += 1;
+                    Request::Resume { by }
+                }
+                Run::Paused { .. } | Run::NeedsHuman { .. } => {
+                    self.mend();
+                    let why = "it stopped too often".to_owned();
+                    if self.ask(Request::Abort { by: by.clone(), why }).await {
+                        continue;
+                    }
+                    Request::Resume { by }
+                }
+                Run::Running | Run::Waiting { .. } | Run::Finished { .. } => continue,
+            };
+            self.ask(request).await;
+        }
+    }
+
+    /// Asks for anything at any time; most of it is refused.
+    pub(super) async fn person(&self) {
+        loop {
+            self.world
+                .sleep(self.dice.time(Duration::from_millis(50), Duration::from_secs(1)))
+                .await;
+            // People are nervous while it matters.
+            let tense = self.status().is_some_and(|s| [Quiesce, Cutover].contains(&s.phase));
+            if !self.dice.chance(self.luck.people * if tense { 10 } else { 1 }) {
+                continue;
+            }
+            let (by, why) = ("somebody".to_owned(), "a feeling".to_owned());
+            let request = match self.dice.pick(&[0, 1, 2, 2]) {
+                0 => Request::Abort { by, why },
+                1 => Request::Resume { by },
+                _ => Request::Pause { by, why },
+            };
+            self.ask(request).await;
+        }
+    }
+
+    async fn ask(&self, request: Request) -> bool {
+        let what = format!("{request:?}");
+        let asked =
+            crate::request(self.store, self.world, &self.spec.migration.name, request).await;
+        if asked.is_err() {
+            self.story.tell(format!("refused: {what}"));
+        }
+        asked.is_ok()
+    }
+
+    /// Things happen, and most of them pass.
+    pub(super) async fn meddler(&self) {
+        loop {
+            self.world
+                .sleep(self.dice.time(Duration::from_millis(100), Duration::from_secs(4)))
+                .await;
+            if self.world.instant() < self.calm_from && self.dice.chance(self.luck.world) {
+                self.meddle().await;
+            }
+        }
+    }
+
+    async fn meddle(&self) {
+        let Some(status) = self.status() else { return };
+        let node = self.dice.pick(&["sidecar-1", "sidecar-2"]);
+        match self.dice.pick(&[0, 0, 1, 2, 3, 4, 5, 6]) {
+            0 => {
+                self.does("the replica stalls", |world| world.stall());
+                self.world.sleep(self.dice.seconds(1, 40)).await;
+                self.does("the replica recovers", |world| world.recover());
+            }
+            1 => {
+                self.does("a proxy goes", |world| world.disconnect(node));
+                self.world.sleep(self.dice.seconds(1, 20)).await;
+                self.does("a proxy is back", |world| world.reconnect(node));
+            }
+            2 => {
+                self.does("a proxy is mute", |world| world.mute(node));
+                self.world.sleep(self.dice.seconds(1, 20)).await;
+                self.does("a proxy speaks", |world| world.reconnect(node));
+            }
+            3 => {
+                let open_for = self.dice.seconds(1, 30);
+                self.does("a long transaction", |world| world.long_transaction(open_for));
+            }
+            4 => {
+                self.does("a stale slot", |world| world.stale_slot(Presence::There));
+                self.world.sleep(self.dice.seconds(1, 30)).await;
+                self.does("the slot is dropped", |world| world.stale_slot(Presence::Gone));
+            }
+            // Who is let in by the quarantine group and comes after the last proof cannot be
+            // seen by anybody; and without access nobody looks.
+            5 if self.spec.access.is_some() && is_before_fence(&status) => {
+                self.does("a client past the gateway", |world| world.bypass());
+            }
+            6 if soaks(&status) => {
+                let production = ["sg-app".into(), "sg-office".into()];
+                self.does("the source is opened", |world| world.regroup_source(&production));
+            }
+            _ if status.step == "replicate.wait_available" && self.dice.chance(100) => {
+                self.does("AWS gives up", |world| world.fail_replicas());
+            }
+            _ => {}
+        }
+    }
+
+    /// What a person mends before they resume.
+    fn mend(&self) {
+        self.does("somebody mends the world", |world| {
+            world.recover();
+            world.end_bypass();
+            world.stale_slot(Presence::Gone);
+            world.reconnect("sidecar-1");
+            world.reconnect("sidecar-2");
+        });
+    }
+
+    fn does(&self, what: &str, change: impl FnOnce(&mut crate::model::Meddling<'_>)) {
+        self.story.tell(what.to_owned());
+        self.world.meddle(change);
+    }
+}
+
+fn is_before_fence(status: &Status) -> bool {
+    let phase = status.phase;
+    let fence = ["quiesce.hold_traffic", "quiesce.fence_source"].contains(&status.step.as_str());
+    let early = phase < Quiesce || fence;
+    early && status.course == Course::Doing
+}
+
+fn soaks(status: &Status) -> bool {
+    matches!(&status.run, Run::AwaitingApproval { gate } if gate == crate::steps::ACCEPT_GATE)
+}

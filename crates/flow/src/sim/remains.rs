@@ -1,0 +1,122 @@
+//! What a finished move may leave in the model's world, and nothing else.
+//!
+//! An undone move leaves what the rows that gave an order say that they keep. A row that keeps
+//! something new is an error here, until it is said what that is.
+
+use std::collections::BTreeMap;
+
+use landfall_core::Spec;
+use landfall_core::journal::{Entry, Record};
+use landfall_core::spec::RetireSource;
+use landfall_core::status::{Course, Outcome, Road};
+
+use crate::model::World;
+use crate::process::{self, Undo};
+
+/// A world in lines, for comparing it with another.
+pub type Footprint = BTreeMap<String, String>;
+
+const SOURCE: &str = "instance orders-prod";
+
+/// The world as it must be after a move that ended so, from how it was before.
+#[must_use]
+pub fn expected(
+    outcome: Outcome,
+    before: &Footprint,
+    world: &World,
+    spec: &Spec,
+    entries: &[Entry],
+) -> Footprint {
+    match outcome {
+        Outcome::Moved => moved(before, spec),
+        Outcome::Undone => undone(before, world, spec, entries),
+    }
+}
+
+/// The source fenced or gone, the target in production, nothing else of ours.
+fn moved(before: &Footprint, spec: &Spec) -> Footprint {
+    let mut all = before.clone();
+    match spec.retire.source {
+        RetireSource::Keep => {
+            let fenced = "Available [\"sg-quarantine-source:true\"] backups 7 protected false";
+            all.insert(SOURCE.to_owned(), fenced.to_owned());
+        }
+        RetireSource::SnapshotAndDelete => {
+            all.remove(SOURCE);
+            all.insert(format!("snapshot {}", spec.final_snapshot()), String::new());
+        }
+    }
+    all.insert("route orders".to_owned(), "target.model:5432 Open".to_owned());
+    target(&mut all, "[\"sg-app\", \"sg-office\"] protected true");
+    all
+}
+
+fn target(all: &mut Footprint, groups: &str) {
+    all.insert("cluster orders-aurora".to_owned(), format!("Available replica false {groups}"));
+    let writer = "Available [\"sg-app:true\", \"sg-office:true\"] backups 7 protected false";
+    all.insert("instance orders-aurora-1".to_owned(), writer.to_owned());
+    all.insert("group Cluster orders-aurora-cluster".to_owned(), String::new());
+    all.insert("group Instance orders-aurora-instance".to_owned(), String::new());
+}
+
+/// As before, and what is kept.
+fn undone(before: &Footprint, world: &World, spec: &Spec, entries: &[Entry]) -> Footprint {
+    let now = world.footprint();
+    let mut all = before.clone();
+    for row in process::table(Road::Physical) {
+        let Undo::Keeps(what) = row.undo else { continue };
+        if !gave_order(entries, row.step.id()) {
+            continue;
+        }
+        if what == "backups stay on" {
+            if let Some(source) = all.get_mut(SOURCE).filter(|_| is_on(&now)) {
+                *source = source.replace("backups 0", "backups 7");
+            }
+        } else if what == "the service stays with the gateway" {
+            // The order may have been refused before it was undone.
+            if now.contains_key("route orders") {
+                all.insert("route orders".to_owned(), "source.model:5432 Open".to_owned());
+            }
+        } else if what.starts_with("a promoted target is spent") {
+            spent(&mut all, &now, spec);
+        } else {
+            let gap = "a row keeps something new: say in sim::remains what that leaves".to_owned();
+            all.insert(gap, what.to_owned());
+        }
+    }
+    all
+}
+
+fn is_on(now: &Footprint) -> bool {
+    now.get(SOURCE).is_some_and(|source| source.contains("backups 7"))
+}
+
+/// The promotion was ordered, which does not mean that it came about.
+fn spent(all: &mut Footprint, now: &Footprint, spec: &Spec) {
+    if !now.contains_key("cluster orders-aurora") {
+        return;
+    }
+    target(all, "[\"sg-quarantine-target\"] protected false");
+    if spec.access.is_some() {
+        all.insert("marker table on the target".to_owned(), String::new());
+    }
+}
+
+fn gave_order(entries: &[Entry], step: &str) -> bool {
+    entries.iter().any(|entry| {
+        entry.step.as_deref() == Some(step)
+            && matches!(entry.record, Record::Intended { course: Course::Doing, .. })
+    })
+}
+
+/// What differs between two worlds, for messages.
+#[must_use]
+pub fn difference(expected: &Footprint, found: &Footprint) -> Vec<String> {
+    let keys = expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
+    keys.filter(|key| expected.get(*key) != found.get(*key))
+        .map(|key| {
+            let say = |value: Option<&String>| value.map_or("absent", String::as_str).to_owned();
+            format!("{key}: {}, expected {}", say(found.get(key)), say(expected.get(key)))
+        })
+        .collect()
+}
