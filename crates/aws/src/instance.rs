@@ -4,6 +4,8 @@
 //! orders about the source cannot, since the source is never Landfall's. What may be lost for good
 //! is guarded by what can be seen: a source is deleted only beside a finished snapshot of this move.
 
+use aws_sdk_rds::config::Config;
+use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::types::{DbInstance, Endpoint as AwsEndpoint, VpcSecurityGroupMembership};
 use landfall_core::action::NewWriter;
 use landfall_core::ids::SecurityGroupId;
@@ -51,10 +53,14 @@ impl AwsCloud {
         order.send().await.map(drop).map_err(|error| fault::failure(what, &error))
     }
 
-    /// An instance that is rebooting already has taken the order before.
+    /// An instance that is rebooting already has taken the order before. The SDK must not retry:
+    /// when the answer is lost and the reboot is over, its retry would be a second outage.
     pub(crate) async fn reboot(&self, what: &str, id: &InstanceId) -> Result<(), Failure> {
+        let once = Config::builder().retry_config(RetryConfig::disabled());
         let order = self.rds.reboot_db_instance().db_instance_identifier(id.as_str());
-        let Err(error) = order.send().await else { return Ok(()) };
+        let Err(error) = order.customize().config_override(once).send().await else {
+            return Ok(());
+        };
         let refusal = fault::failure(what, &error);
         if refusal.kind != FailureKind::WrongState {
             return Err(refusal);
