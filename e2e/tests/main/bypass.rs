@@ -55,16 +55,17 @@ async fn let_in(stage: &mut Stage, from: Ipv4Addr, ledger: &Path) {
         .bound_to(IpAddr::V4(from))
         .waiting_at_most(Duration::from_secs(1));
     let mut config = WorkloadConfig::new(endpoint, ledger.to_owned());
-    (config.writers, config.reconnecting) = (2, 1);
-    config.rate_per_second = Some(50.0);
+    // More than can be caught at an instant when all of them happen to be away.
+    (config.writers, config.reconnecting) = (8, 2);
+    config.rate_per_second = Some(100.0);
     let client = Workload::start(config).expect("start a client");
     stage.order("approve", Some("approve_cutover")).await.unwrap();
     let over = |view: &landfall_api::MoveView| {
         matches!(view.status.run, Run::NeedsHuman { .. } | Run::Finished { .. })
     };
     let view = until(stage, over).await.view;
-    let who = [stage.lab.source().user.clone(), format!("from {from}")];
-    let parts = ["pid ", "user ", &who[0], &who[1], "landfall resume", "landfall abort"];
+    let who = format!("user {}", stage.lab.source().user);
+    let parts = ["pid ", &who, "landfall-workload", "landfall resume", "landfall abort"];
     stopped(&view, "LF-012", Writes::Nobody, &parts);
     assert!(problem(&view).hint.contains("budget"), "it does not say that the budget aborts");
     until_over(stage, Outcome::Undone).await;

@@ -27,6 +27,12 @@ async fn colleagues_cluster(stage: &Stage) {
         ..ClusterRequest::default()
     };
     cloud.create_cluster(cluster).await.expect("create a cluster");
+    seen(stage, "the colleague's cluster", |stage| {
+        let id = Identifier::lookup("shop-aurora");
+        stage.lab.cloud().read(|world| world.clusters.get(&id).map(|one| one.status.word()))
+            == Some("available")
+    })
+    .await;
     let writer = InstanceRequest {
         id: "shop-analytics".to_owned(),
         class: "db.r6g.large".to_owned(),

@@ -60,7 +60,7 @@ async fn interrupted_in_the_pause_the_command_says_how_to_go_on_and_goes_on() {
     told.says(0, &["quiesce"]);
 
     stage.lab.cloud().faults().clear(None);
-    run(&stage, file).await.says(6, &["landfall approve shop accept", "accepted by the target"]);
+    run(&stage, file).await.says(6, &["landfall retire shop", "accepted by the target"]);
     landfall(&stage.product, ["approve", "shop", "accept"]).await.says(0, &[]);
     run(&stage, file).await.says(0, &["shop is moved", "accepted by the target"]);
     stage.product.serve(None).await.unwrap();
@@ -83,7 +83,7 @@ async fn paused_by_a_person_the_move_stands_still_until_resumed() {
 
     into_the_pause(&mut stage).await;
     let paused = landfall(&stage.product, ["pause", "shop", "--why", "ask the owner"]).await;
-    paused.says(0, &["ask the owner"]);
+    paused.says(0, &["paused by stage", "new connections wait"]);
     stage.lab.cloud().faults().clear(None);
     let file = stage.spec_file().unwrap();
     let told = landfall(&stage.product, ["run", file.to_str().unwrap()]).await;

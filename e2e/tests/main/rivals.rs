@@ -57,10 +57,9 @@ async fn a_second_run_follows_the_first_and_both_end_well() {
     let second = stage.product.start(run("127.0.0.1:0"), &logs[1]).await.unwrap();
     says(&logs[1], "Led by ").await;
     has(&std::fs::read_to_string(&logs[1]).unwrap(), &[&format!("pid {}", first.pid())]);
-    for gate in ["approve_cutover", "accept"] {
-        says(&logs[0], &format!("landfall approve shop {gate}")).await;
-        landfall(&stage.product, ["approve", "shop", gate]).await.says(0, &[]);
-    }
+    landfall(&stage.product, ["approve", "shop", "approve_cutover"]).await.says(0, &[]);
+    says(&logs[0], "landfall retire shop").await;
+    landfall(&stage.product, ["retire", "shop"]).await.says(0, &[]);
     for (running, log) in [(&first, &logs[0]), (&second, &logs[1])] {
         assert_eq!(ends(running).await, Exit::Code(0), "{}", running.log_tail());
         has(&std::fs::read_to_string(log).unwrap(), &["shop is moved"]);
