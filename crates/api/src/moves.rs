@@ -70,7 +70,7 @@ pub enum Place {
     Here,
     /// Done.
     Done,
-    /// Was done, and was taken back or will stay undone.
+    /// Was reached, and is taken back.
     Undone,
 }
 

@@ -58,8 +58,10 @@ impl App {
     }
 
     pub(crate) async fn one(&self, name: &MigrationName) -> Result<MoveView, Refused> {
-        let view = self.view(name).await?;
+        let entries = self.store.read(name, Seq(0)).await?;
+        let view = View::fold(&entries)?.ok_or_else(|| unknown(name))?;
         let around = Around {
+            reached: standing::reached(&entries),
             now: self.clock.now(),
             lease: self.store.lease(name).await?,
             driven: self.drivers.as_ref().map_or(Driven::No, |drivers| drivers.state(name)),

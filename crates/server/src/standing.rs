@@ -1,8 +1,10 @@
 //! Where a move stands, as the API shows it: a journal's fold beside its process table.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use landfall_api::{Driven, LeaseView, MoveSummary, MoveView, PauseClock, Place, RowView, Waited};
-use landfall_core::journal::{Commitment, Lease};
+use landfall_core::journal::{Commitment, Entry, Lease, Record};
 use landfall_core::problem::Writes;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_flow::View;
@@ -10,12 +12,37 @@ use landfall_flow::process::{self, Row};
 
 use crate::gate;
 
-/// What the journal does not know.
+/// What the fold of the journal does not know.
 pub(crate) struct Around {
+    /// Steps that this attempt reached, taken back or not.
+    pub(crate) reached: BTreeSet<String>,
     pub(crate) now: Timestamp,
     pub(crate) lease: Option<Lease>,
     pub(crate) driven: Driven,
     pub(crate) reading: Option<String>,
+}
+
+/// The steps that the latest attempt reached on its way forward.
+pub(crate) fn reached(entries: &[Entry]) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    for entry in entries {
+        match &entry.record {
+            Record::Started { .. } => reached.clear(),
+            Record::Entered { course: Course::Doing, .. } => reached.extend(entry.step.clone()),
+            Record::Entered { course: Course::Undoing, .. }
+            | Record::Led { .. }
+            | Record::Learned { .. }
+            | Record::Intended { .. }
+            | Record::Acted { .. }
+            | Record::Waiting { .. }
+            | Record::Completed { .. }
+            | Record::GateOpened { .. }
+            | Record::Requested { .. }
+            | Record::Stopped { .. }
+            | Record::Finished { .. } => {}
+        }
+    }
+    reached
 }
 
 /// One line.
@@ -51,7 +78,7 @@ pub(crate) fn whole(view: View, around: Around) -> MoveView {
             until: lease.until,
         }),
         driven: around.driven,
-        rows: rows(&view),
+        rows: rows(&view, &around.reached),
         title,
         now: around.now,
         name: view.name,
@@ -108,8 +135,8 @@ fn waited(view: &View, reading: Option<String>) -> Option<Waited> {
     Some(Waited { why: why.clone(), reading, since: *since, deadline: *deadline })
 }
 
-fn rows(view: &View) -> Vec<RowView> {
-    process::table(view.status.road).iter().map(|row| one_row(view, row)).collect()
+fn rows(view: &View, reached: &BTreeSet<String>) -> Vec<RowView> {
+    process::table(view.status.road).iter().map(|row| one_row(view, row, reached)).collect()
 }
 
 /// The API's word for a row's window.
@@ -120,7 +147,7 @@ pub(crate) fn window(window: process::Window) -> landfall_api::Window {
     }
 }
 
-fn one_row(view: &View, row: &Row) -> RowView {
+fn one_row(view: &View, row: &Row, reached: &BTreeSet<String>) -> RowView {
     let id = row.step.id();
     let completed_at = view.completed.get(id).copied();
     let undoing = view.status.course == Course::Undoing;
@@ -128,7 +155,7 @@ fn one_row(view: &View, row: &Row) -> RowView {
     let place = match (completed_at, id == view.status.step) {
         (_, true) if !over => Place::Here,
         (Some(_), _) if !(over && undoing) => Place::Done,
-        _ if undoing => Place::Undone,
+        _ if undoing && reached.contains(id) => Place::Undone,
         _ => Place::Ahead,
     };
     RowView {
@@ -164,10 +191,10 @@ service = "orders"
 quarantine_group = "sg-source"
 "#;
 
-    fn fold(records: Vec<(Option<&str>, Record)>) -> View {
+    fn entries(records: Vec<(Option<&str>, Record)>) -> Vec<Entry> {
         let spec = Box::new(landfall_core::spec::parse(SPEC).unwrap());
         let started = Record::Started { road: Road::Physical, spec, by: "ann".to_owned() };
-        let entries: Vec<Entry> = [(None, started)]
+        [(None, started)]
             .into_iter()
             .chain(records)
             .zip(1..)
@@ -180,8 +207,11 @@ quarantine_group = "sg-source"
                 record,
                 version: RECORD_VERSION,
             })
-            .collect();
-        View::fold(&entries).unwrap().unwrap()
+            .collect()
+    }
+
+    fn fold(records: Vec<(Option<&str>, Record)>) -> View {
+        View::fold(&entries(records)).unwrap().unwrap()
     }
 
     fn entered(phase: Phase, course: Course) -> Record {
@@ -192,14 +222,17 @@ quarantine_group = "sg-source"
         Record::Completed { seen: serde_json::Value::Null }
     }
 
-    fn shown(view: View) -> MoveView {
+    fn shown(records: Vec<(Option<&str>, Record)>) -> MoveView {
         let (now, driven) = (Timestamp::UNIX_EPOCH, Driven::No);
-        whole(view, Around { now, lease: None, driven, reading: None })
+        let entries = entries(records);
+        let view = View::fold(&entries).unwrap().unwrap();
+        let reached = reached(&entries);
+        whole(view, Around { reached, now, lease: None, driven, reading: None })
     }
 
     #[test]
     fn a_move_that_has_just_started_has_everything_ahead() {
-        let shown = shown(fold(vec![]));
+        let shown = shown(vec![]);
         assert_eq!(shown.writes, Writes::Source);
         assert!(shown.rows.iter().all(|row| row.place == Place::Ahead));
     }
@@ -208,13 +241,12 @@ quarantine_group = "sg-source"
     fn rows_are_done_here_and_ahead() {
         let first = "prepare.assess_source";
         let second = "prepare.approve_backups";
-        let view = fold(vec![
+        let shown = shown(vec![
             (Some(first), entered(Phase::Prepare, Course::Doing)),
             (Some(first), done()),
             (Some(second), entered(Phase::Prepare, Course::Doing)),
             (Some(second), Record::GateOpened { gate: "approve_backups".to_owned() }),
         ]);
-        let shown = shown(view);
         let places: Vec<Place> = shown.rows.iter().take(3).map(|row| row.place).collect();
         assert_eq!(places, [Place::Done, Place::Here, Place::Ahead]);
         let gate = shown.gate.unwrap();
@@ -225,15 +257,15 @@ quarantine_group = "sg-source"
     #[test]
     fn before_its_intent_the_release_has_not_happened() {
         let step = "cutover.release_traffic";
-        let view = fold(vec![(Some(step), entered(Phase::Cutover, Course::Doing))]);
-        assert_eq!(shown(view).writes, Writes::Nobody);
+        let records = vec![(Some(step), entered(Phase::Cutover, Course::Doing))];
+        assert_eq!(shown(records).writes, Writes::Nobody);
     }
 
     #[test]
     fn an_aborted_move_shows_what_is_taken_back() {
         let (first, second) = ("prepare.assess_source", "prepare.approve_backups");
         let abort = Request::Abort { by: "ann".to_owned(), why: "enough".to_owned() };
-        let view = fold(vec![
+        let shown = shown(vec![
             (Some(first), entered(Phase::Prepare, Course::Doing)),
             (Some(first), done()),
             (Some(second), entered(Phase::Prepare, Course::Doing)),
@@ -242,15 +274,18 @@ quarantine_group = "sg-source"
             (Some(second), done()),
             (Some(first), entered(Phase::Prepare, Course::Undoing)),
         ]);
-        let shown = shown(view);
         let places: Vec<Place> = shown.rows.iter().take(3).map(|row| row.place).collect();
-        assert_eq!(places, [Place::Here, Place::Undone, Place::Undone]);
+        assert_eq!(
+            places,
+            [Place::Here, Place::Undone, Place::Ahead],
+            "the third was never reached"
+        );
     }
 
     #[test]
     fn the_end_says_who_is_the_database() {
         let finished = Record::Finished { outcome: Outcome::Undone };
-        let undone = shown(fold(vec![(None, finished)]));
+        let undone = shown(vec![(None, finished)]);
         assert_eq!(undone.writes, Writes::Source);
         assert!(undone.safe.contains("undone"), "{}", undone.safe);
     }
