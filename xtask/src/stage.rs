@@ -20,8 +20,8 @@ pub(crate) struct Options {
 
 /// Runs one of the stage's programs in the foreground.
 pub(crate) fn run(workspace: &Workspace, example: &str, options: &Options) -> Result<()> {
-    let quiet =
-        options.arguments.iter().any(|argument| argument == "--json" || argument == "--help");
+    let wants_quiet = |argument: &String| argument == "--json" || argument == "--help";
+    let quiet = example == "bench" || options.arguments.iter().any(wants_quiet);
     let told = if quiet { setup::Options::quiet() } else { setup::Options::default() };
     setup::run(workspace, &told)?;
     let staged = product::build_with(workspace, example)?;
