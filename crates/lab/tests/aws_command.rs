@@ -18,7 +18,7 @@ use landfall_lab::tools;
 use model::Model;
 use rig::Rig;
 use rig::http::query;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Runs the command and gives what it wrote, as JSON when there is any.
 async fn aws(rig: &Rig, line: &str) -> Result<Value, String> {
@@ -126,7 +126,11 @@ async fn the_command_pages_reads_metrics_and_explains_refusals() {
     .await;
     let day = 86_400;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let queries = r#"[{"Id":"c","MetricStat":{"Metric":{"Namespace":"AWS/RDS","MetricName":"DatabaseConnections","Dimensions":[{"Name":"DBInstanceIdentifier","Value":"shop-prod"}]},"Period":60,"Stat":"Average"}}]"#;
+    let queries = json!([{ "Id": "c", "MetricStat": { "Period": 60, "Stat": "Average", "Metric": {
+        "Namespace": "AWS/RDS",
+        "MetricName": "DatabaseConnections",
+        "Dimensions": [{ "Name": "DBInstanceIdentifier", "Value": "shop-prod" }],
+    } } }]);
     let line = format!(
         "cloudwatch get-metric-data --start-time {} --end-time {} --metric-data-queries {queries}",
         now - day,

@@ -1,5 +1,6 @@
 //! A lab in a process of its own: found by its record, asked, taken down, killed.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,21 +13,19 @@ use crate::rig;
 
 const FOLDER: &str = "LANDFALL_LAB_TEST_FOLDER";
 
-/// Not a test: the other process of the tests below, which start this binary again.
-#[tokio::test]
-#[ignore = "the lab's own process, started by other tests"]
-async fn serve() {
-    let folder = std::env::var_os(FOLDER).expect("started by a test of this file");
-    run_foreground(LabConfig::new(PathBuf::from(folder)), |_| {}).await.unwrap();
-}
-
-fn start(folder: &Path) -> Child {
+/// Starts this test binary again, with one test of this file as the lab's own process.
+fn start(test: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "apart::serve"])
+        .args(["--exact", test])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// What that process does instead of the test.
+async fn serve(folder: &OsStr) {
+    run_foreground(LabConfig::new(PathBuf::from(folder)), |_| {}).await.unwrap();
 }
 
 /// A port that nobody listens on at this moment; Envoy is told which one to take.
@@ -52,10 +51,13 @@ fn processes(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn it_is_found_asked_and_taken_down_without_a_trace() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return serve(&folder).await;
+    }
     let folder = rig::folder();
     let dir = folder.path().join("lab");
     assert!(matches!(down(&dir).await, Err(Error::NoLab { .. })));
-    let mut child = start(&dir);
+    let mut child = start("apart::it_is_found_asked_and_taken_down_without_a_trace", &dir);
     let record = record(&dir).await;
     assert!(!processes(&dir).is_empty());
 
@@ -113,9 +115,13 @@ async fn it_is_found_asked_and_taken_down_without_a_trace() {
 
 #[tokio::test]
 async fn a_killed_lab_takes_its_servers_along_and_its_files_can_be_removed() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return serve(&folder).await;
+    }
     let folder = rig::folder();
     let dir = folder.path().join("lab");
-    let mut child = start(&dir);
+    let mut child =
+        start("apart::a_killed_lab_takes_its_servers_along_and_its_files_can_be_removed", &dir);
     let record = record(&dir).await;
     child.kill().unwrap();
     child.wait().unwrap();

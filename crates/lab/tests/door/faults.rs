@@ -7,7 +7,7 @@ use landfall_lab::firewall::Actor;
 
 use crate::code;
 use crate::rig::{self, Rig};
-use crate::steps::login_from;
+use crate::steps::{login_from, never};
 
 #[tokio::test]
 async fn calls_are_throttled_refused_slowed_or_lost_as_often_as_asked() {
@@ -78,9 +78,10 @@ async fn transitions_hang_streams_stall_and_points_are_missing_until_cleared() {
     rig.lab.arm(Order::unlimited(Fault::StuckPromote)).await;
     let promote = rig.rds.promote_read_replica_db_cluster().db_cluster_identifier("orders");
     promote.send().await.unwrap();
-    // Longer than a promotion takes: nothing must happen.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(rig.cluster("orders").await.status(), Some("promoting"));
+    never("the promotion goes on", || async {
+        rig.cluster("orders").await.status() != Some("promoting")
+    })
+    .await;
     let busy =
         rig.rds.delete_db_cluster().db_cluster_identifier("orders").skip_final_snapshot(true);
     assert_eq!(code(&busy.send().await.unwrap_err()), "InvalidDBClusterStateFault");
@@ -104,9 +105,10 @@ async fn a_new_instance_does_not_become_available_while_its_creation_is_stuck() 
         (rows[0][0].as_deref() == Some("1")).then_some(())
     })
     .await;
-    // Longer than the transition takes: nothing must happen.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(rig.instance("orders-1").await.db_instance_status(), Some("creating"));
+    never("the instance becomes available", || async {
+        rig.instance("orders-1").await.db_instance_status() != Some("creating")
+    })
+    .await;
     let promote = rig.rds.promote_read_replica_db_cluster().db_cluster_identifier("orders");
     assert_eq!(code(&promote.send().await.unwrap_err()), "InvalidDBClusterStateFault");
     let delete = rig.rds.delete_db_instance().db_instance_identifier("orders-1");
@@ -155,11 +157,11 @@ async fn metrics_come_from_the_servers_with_gaps_when_there_is_nothing_to_measur
     assert!(points.iter().all(|(_, value)| *value >= 0.0));
 
     rig.lab.arm(Order::unlimited(Fault::MetricGap)).await;
-    let during = rig.points("DBInstanceIdentifier", "shop-prod", "DatabaseConnections").await.len();
-    // Several samples would be taken in this time.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let after = rig.points("DBInstanceIdentifier", "shop-prod", "DatabaseConnections").await.len();
-    assert_eq!(during, after, "points were stored in a gap");
+    let count = || async {
+        rig.points("DBInstanceIdentifier", "shop-prod", "DatabaseConnections").await.len()
+    };
+    let before = count().await;
+    never("a point is stored in a gap", || async { count().await != before }).await;
     rig.down().await;
 }
 

@@ -111,7 +111,9 @@ impl Rig {
     ) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         let deadline = Instant::now() + BOUND;
+        let mut tick = tokio::time::interval(Duration::from_millis(5));
         loop {
+            tick.tick().await;
             let instance = self.instance("shop-prod").await;
             let status = instance.db_instance_status().unwrap_or_default().to_owned();
             let done = status == "available" && is_so(&instance);
@@ -120,7 +122,6 @@ impl Rig {
                 return seen;
             }
             assert!(Instant::now() < deadline, "waited {BOUND:?} for: {what}; saw {seen:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -129,6 +130,20 @@ impl Rig {
         let request = self.rds.describe_events().source_type(kind);
         let answer = request.source_identifier(source).send().await.unwrap();
         answer.events().iter().filter_map(|event| event.message.clone()).collect()
+    }
+}
+
+/// Looks again and again for longer than any transition of a quick lab takes: it must not happen.
+pub(crate) async fn never<F, Fut>(what: &str, mut happened: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let until = Instant::now() + Duration::from_secs(1);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while Instant::now() < until {
+        tick.tick().await;
+        assert!(!happened().await, "it happened: {what}");
     }
 }
 

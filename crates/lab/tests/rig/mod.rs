@@ -165,11 +165,12 @@ where
     Fut: Future<Output = Option<T>>,
 {
     let deadline = Instant::now() + BOUND;
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
+        tick.tick().await;
         if let Some(found) = look().await {
             return found;
         }
         assert!(Instant::now() < deadline, "waited {BOUND:?} for: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
