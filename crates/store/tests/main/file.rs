@@ -56,9 +56,9 @@ async fn the_file_is_set_up_to_survive() {
     let journal: String =
         connection.query_row("pragma journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(journal, "wal");
-    let loose: i64 = connection
-        .query_row("select count(*) from pragma_table_list where schema = 'main' and type = 'table' and not strict and name not like 'sqlite%'", [], |row| row.get(0))
-        .unwrap();
+    let loose = "select count(*) from pragma_table_list \
+         where schema = 'main' and type = 'table' and not strict and name not like 'sqlite%'";
+    let loose: i64 = connection.query_row(loose, [], |row| row.get(0)).unwrap();
     assert_eq!(loose, 0, "every table is strict");
 }
 
@@ -91,7 +91,8 @@ async fn a_newer_file_is_left_alone() {
 async fn a_newer_record_is_not_guessed_at() {
     let state = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(state.path()).unwrap();
-    let insert = "insert into entries values ('orders', 1, 0, '2026-01-01T00:00:00Z', null, '{\"record\":\"leapt\"}', 9)";
+    let insert = "insert into entries \
+         values ('orders', 1, 0, '2026-01-01T00:00:00Z', null, '{\"record\":\"leapt\"}', 9)";
     Connection::open(state.path().join(FILE_NAME)).unwrap().execute(insert, []).unwrap();
     let read = store.read(&MigrationName::new("orders"), Seq(0)).await;
     assert_eq!(read, Err(StoreError::Newer(9)));
