@@ -26,6 +26,9 @@ pub fn process_page() -> String {
     page
 }
 
+/// Prose is wrapped here.
+const WIDTH: usize = 100;
+
 const HEAD: &str = "\
 # The process
 
@@ -69,8 +72,18 @@ fn line(row: &Row) -> String {
 }
 
 fn format_row(row: &Row) -> String {
-    let safe = row.safe.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("- From `{}` on: {safe}\n", row.step.id())
+    let text = format!("- From `{}` on: {}", row.step.id(), row.safe);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is a first line");
+        if line.len() + word.len() >= WIDTH {
+            lines.push(format!("  {word}"));
+        } else {
+            let space = if line.is_empty() { "" } else { " " };
+            *line = format!("{line}{space}{word}");
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 const fn side(writes: Writes) -> &'static str {

@@ -25,7 +25,11 @@ pub enum Error {
         #[source]
         cause: std::io::Error,
     },
-    #[error("use PostgreSQL {version} ({program}), the lab needs {OLDEST_MAJOR} or newer; run `cargo xtask setup`", program = .program.display())]
+    #[error(
+        "use PostgreSQL {version} ({program}), the lab needs {OLDEST_MAJOR} or newer; run `cargo \
+         xtask setup`",
+        program = .program.display()
+    )]
     TooOld { program: PathBuf, version: String },
 }
 

@@ -14,7 +14,11 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-    #[error("let user {user} enter {path}; give it execute permission for others or use a folder elsewhere", path = .path.display())]
+    #[error(
+        "let user {user} enter {path}; give it execute permission for others or use a folder \
+         elsewhere",
+        path = .path.display()
+    )]
     Unreachable { path: PathBuf, user: String },
     #[error("use the socket folder {path}: its name is too long for a Unix socket", path = .path.display())]
     SocketPathTooLong { path: PathBuf },

@@ -133,7 +133,8 @@ pub(crate) fn envoy_bootstrap(admin: u16, listener: u16, upstream: u16) -> Strin
            - name: pg\n    \
              type: STATIC\n    \
              connect_timeout: 1s\n    \
-             load_assignment: {{cluster_name: pg, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {upstream}}}}}]}}]}}\n"
+             load_assignment: {{cluster_name: pg, endpoints: [{{lb_endpoints: \
+         [{{endpoint: {{address: {upstream}}}}}]}}]}}\n"
     )
 }
 
