@@ -47,6 +47,8 @@ pub struct View {
     pub trail: Trail,
     /// Steps completed in this attempt, with the instant; undone ones are taken out.
     pub completed: BTreeMap<String, Timestamp>,
+    /// When each step last gave AWS an order, forward, in this attempt.
+    pub ordered: BTreeMap<String, Timestamp>,
 }
 
 /// The journal could not be folded.
@@ -100,6 +102,7 @@ impl View {
             updated_at: entry.at,
             trail: Trail::default(),
             completed: BTreeMap::new(),
+            ordered: BTreeMap::new(),
         };
         view.facts.apply(entry);
         Ok(view)
@@ -134,6 +137,7 @@ impl View {
                 self.entered_at = entry.at;
                 self.trail = Trail::default();
                 self.completed.clear();
+                self.ordered.clear();
             }
             Record::Entered { .. } => {
                 self.entered_at = entry.at;
@@ -142,7 +146,13 @@ impl View {
             Record::Requested { request: Request::Resume { .. } | Request::Abort { .. } } => {
                 self.trail = Trail::default();
             }
-            Record::Intended { action, seen, .. } => self.intended(action, seen),
+            Record::Intended { action, seen, course, .. } => {
+                self.intended(action, seen);
+                let forward = *course == landfall_core::Course::Doing;
+                if let (true, Action::Cloud(_), Some(step)) = (forward, &**action, &entry.step) {
+                    self.ordered.insert(step.clone(), entry.at);
+                }
+            }
             Record::Acted { effect } => match effect {
                 Effect::Taken => {
                     self.trail.failures = 0;

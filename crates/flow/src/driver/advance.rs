@@ -14,6 +14,9 @@ use super::{Drive, Ended, Placed};
 use crate::process::{self, Row};
 use crate::step::{Decision, Look, Plan, Wait};
 
+/// A view of RDS may be older than an order by this much.
+const SETTLES: Duration = Duration::from_secs(3);
+
 /// Who aborts when the pause budget is spent.
 pub(crate) const BUDGET: &str = "the pause budget";
 
@@ -117,7 +120,12 @@ impl Drive<'_> {
         let record = match plan {
             // A gate that is open in the journal stays until it is approved there.
             Plan::Done if gated => return self.pass(self.patience(1)).await,
-            Plan::Done => Record::Completed { seen },
+            Plan::Done => {
+                if let Some(rest) = self.unsettled() {
+                    return self.pass(rest).await;
+                }
+                Record::Completed { seen }
+            }
             Plan::Learn(fact) => Record::Learned { fact: Box::new(fact) },
             Plan::Conclude(fact) => {
                 let learned = Record::Learned { fact: Box::new(fact) };
@@ -134,6 +142,15 @@ impl Drive<'_> {
         };
         let _: Placed = self.place(record).await?;
         Ok(())
+    }
+
+    /// How long "nothing to undo" may still be an old view of what this step has just ordered.
+    fn unsettled(&self) -> Option<Duration> {
+        let status = &self.view.status;
+        let ordered = self.view.ordered.get(&status.step)?;
+        let since = self.driver.ports.clock.now().duration_since(*ordered).unsigned_abs();
+        let undoing = status.course == Course::Undoing;
+        SETTLES.checked_sub(since).filter(|rest| undoing && !rest.is_zero())
     }
 
     async fn wait(&mut self, row: &Row, wait: Wait) -> Result<(), Ended> {

@@ -5,7 +5,6 @@
 //! does, and remembers that it was acknowledged. The invariants are looked at on every tick, not at
 //! the end.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,15 +71,32 @@ pub struct Ledger {
 impl Ledger {
     /// Acknowledged writes that a server does not have.
     pub fn lost(&self, server: &[Write]) -> Vec<Write> {
-        let have: BTreeSet<_> = server.iter().collect();
-        self.acknowledged.iter().filter(|write| !have.contains(write)).copied().collect()
+        let have = counts(server);
+        let missing =
+            |write: &&Write| index(**write).and_then(|at| have.get(at)).is_none_or(|n| *n == 0);
+        self.acknowledged.iter().filter(missing).copied().collect()
     }
 
     /// Writes that a server has more than once.
     pub fn doubled(server: &[Write]) -> Vec<Write> {
-        let mut seen = BTreeSet::new();
-        server.iter().filter(|write| !seen.insert(**write)).copied().collect()
+        (0..).zip(counts(server)).filter(|(_, count)| *count > 1).map(|(write, _)| write).collect()
     }
+}
+
+fn index(write: Write) -> Option<usize> {
+    usize::try_from(write).ok()
+}
+
+/// How often a server has each write; they are numbered without gaps.
+fn counts(server: &[Write]) -> Vec<u8> {
+    let highest = server.iter().max().copied().and_then(index);
+    let mut counts = vec![0_u8; highest.map_or(0, |highest| highest + 1)];
+    for write in server {
+        if let Some(count) = index(*write).and_then(|at| counts.get_mut(at)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    counts
 }
 
 impl Client {
@@ -268,9 +284,12 @@ impl Inner {
         }
         let mut went_back = false;
         for (service, route) in &self.routes {
-            let highest = self.highest.entry(service.clone()).or_default();
-            went_back |= route.epoch < *highest;
-            *highest = route.epoch.max(*highest);
+            if let Some(highest) = self.highest.get_mut(service) {
+                went_back |= route.epoch < *highest;
+                *highest = route.epoch.max(*highest);
+            } else {
+                self.highest.insert(service.clone(), route.epoch);
+            }
         }
         if went_back {
             self.break_once("a route's epoch went back");

@@ -2,14 +2,14 @@
 
 use std::sync::Mutex;
 
-use landfall_core::Code;
 use landfall_core::journal::{Commitment, NewEntry, Record};
 use landfall_core::status::{Course, Outcome};
+use landfall_core::{Action, Code};
 use landfall_flow::Ended;
 use landfall_flow::process::{PHYSICAL, Row, Undo};
-use landfall_flow::sim::Tap;
+use landfall_flow::sim::{Fate, Sight, Tap};
 
-use crate::stage::{Counting, Moment, Strike, Way, abort, judge, started};
+use crate::stage::{Counting, Moment, Strike, WAYS, Way, abort, judge, started};
 use crate::twice::Twice;
 
 /// Where in a row it fails.
@@ -96,4 +96,24 @@ fn every_row_unwinds_with_every_order_given_twice() {
 #[test]
 fn every_row_unwinds_after_a_reboot_with_every_order_given_twice() {
     every_place_unwinds(Way::Reboot, || Box::new(Twice));
+}
+
+/// RDS shows what it showed before, for as long as it may.
+struct Stale;
+
+impl Tap for Stale {
+    fn order(&self, _: &Action) -> Fate {
+        Fate::Done
+    }
+
+    fn look(&self, _: &'static str) -> Sight {
+        Sight::Stale
+    }
+}
+
+#[test]
+fn every_row_unwinds_on_stale_views() {
+    for way in WAYS {
+        every_place_unwinds(way, || Box::new(Stale));
+    }
 }
