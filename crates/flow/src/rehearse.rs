@@ -10,9 +10,9 @@ use std::time::Duration;
 use landfall_core::facts::{ParameterVerdict, TargetFacts};
 use landfall_core::failure::Failure;
 use landfall_core::ids::MigrationName;
-use landfall_core::journal::Record;
-use landfall_core::port::Ports;
+use landfall_core::journal::{Record, Request};
 use landfall_core::port::cloud::GroupLevel;
+use landfall_core::port::{Clock, Ports};
 use landfall_core::problem::Writes;
 use landfall_core::spec::{Approval, Approve, RetireSource};
 use landfall_core::status::{Phase, Road, Run};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assess::{self, Finding};
 use crate::driver::{Driver, Gauge, Pace};
-use crate::model::{Likeness, MemoryStore, World, run_to_end};
+use crate::model::{Lane, Likeness, MemoryStore, TARGET_AT, World, run_to_end};
 use crate::process::{self, Undo};
 use crate::view::View;
 
@@ -98,7 +98,9 @@ pub fn walk(spec: &Spec, seen: &Likeness, findings: Vec<Finding>) -> Rehearsal {
             driver.run(name).await;
         }
     };
-    run_to_end(&world, 0, Duration::from_hours(24 * 30), vec![Box::pin(lane)]);
+    let people = approve_everything(&store, &world, name);
+    let lanes: Vec<Lane<'_>> = vec![Box::pin(lane), Box::pin(people)];
+    run_to_end(&world, 0, Duration::from_hours(24 * 30), lanes);
     let view = View::fold(&store.entries(name)).ok().flatten();
     let stops_at = view.as_ref().and_then(|view| match &view.status.run {
         Run::NeedsHuman { problem } => Some(problem.clone()),
@@ -118,15 +120,29 @@ pub fn walk(spec: &Spec, seen: &Likeness, findings: Vec<Finding>) -> Rehearsal {
     }
 }
 
-/// The dry run asks nobody and deletes nothing real; gates are marked in the rows instead.
+/// The dry run asks nobody; gates are marked in the rows instead.
 fn without_people(spec: &Spec) -> Spec {
     let automatic = Approval::Automatic;
     let approve = Approve { backups: automatic, cutover: automatic, acceptance: automatic };
     let mut spec = Spec { approve, ..spec.clone() };
     // What the owner's tests find is not foreseen here.
     spec.smoke.sql.clear();
-    spec.retire.source = RetireSource::Keep;
     spec
+}
+
+/// Opens the gates that no policy opens: the model's people agree to everything.
+async fn approve_everything(store: &MemoryStore, world: &World, name: &MigrationName) {
+    loop {
+        world.sleep(Duration::from_secs(1)).await;
+        let view = View::fold(&store.entries(name)).ok().flatten();
+        let Some(Run::AwaitingApproval { gate }) = view.map(|view| view.status.run) else {
+            continue;
+        };
+        let (by, note) = ("the dry run".to_owned(), String::new());
+        let approval = Request::Approve { gate, by, note };
+        // Refused only when somebody was faster, and there is nobody else.
+        let _ = crate::request(store, world, name, approval).await;
+    }
 }
 
 /// Stops the driver at the first problem: nobody will come to mend a model.
@@ -149,7 +165,8 @@ fn rows(spec: &Spec, store: &MemoryStore, name: &MigrationName) -> Vec<RowPlan> 
     for entry in store.entries(name) {
         if let (Record::Intended { action, .. }, Some(step)) = (&entry.record, &entry.step) {
             let of_step = calls.entry(step.clone()).or_default();
-            let call = action.to_string();
+            // The model's own address of a target that does not exist yet.
+            let call = action.to_string().replace(&target_at(), "the target");
             if of_step.last() != Some(&call) {
                 of_step.push(call);
             }
@@ -170,6 +187,10 @@ fn rows(spec: &Spec, store: &MemoryStore, name: &MigrationName) -> Vec<RowPlan> 
         .collect()
 }
 
+fn target_at() -> String {
+    format!("{}:{}", TARGET_AT.0, TARGET_AT.1)
+}
+
 /// What a row's undo does, in words.
 pub fn undo_text(undo: Undo) -> String {
     match undo {
@@ -186,5 +207,30 @@ fn asks(spec: &Spec, step: &str) -> bool {
         "soak.keep_fence" => spec.approve.acceptance == Approval::Person,
         "retire.approve_retirement" => spec.retire.source == RetireSource::SnapshotAndDelete,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Delays, Sabotage, example_spec};
+
+    #[test]
+    fn a_deletion_that_is_asked_for_is_shown() {
+        let mut spec = example_spec();
+        spec.retire.source = RetireSource::SnapshotAndDelete;
+        let world = World::new(Delays::default(), Sabotage::None);
+        let mut shown = None;
+        let lane = async {
+            shown = Some(rehearse(&world.ports(&spec), &spec).await.unwrap());
+        };
+        run_to_end(&world, 1, Duration::from_hours(1), vec![Box::pin(lane)]);
+        let shown = shown.unwrap();
+        let last = shown.rows.last().unwrap();
+        assert_eq!(last.calls.len(), 2, "{:?}", last.calls);
+        assert!(last.calls[0].starts_with("CreateDBSnapshot"), "{:?}", last.calls);
+        assert!(last.calls[1].starts_with("DeleteDBInstance orders-prod"), "{:?}", last.calls);
+        let gate = shown.rows.iter().find(|row| row.step == "retire.approve_retirement").unwrap();
+        assert!(gate.asks);
     }
 }

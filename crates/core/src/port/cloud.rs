@@ -54,6 +54,16 @@ impl ResourceState {
     }
 }
 
+impl std::fmt::Display for ResourceState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Available => "available",
+            Self::Busy(status) | Self::Failed(status) => status,
+            Self::Deleting => "deleting",
+        })
+    }
+}
+
 /// One security group of an instance or cluster, and whether it is in force yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupMembership {

@@ -37,7 +37,7 @@ impl Step for EnableBackups {
                 days: DAYS,
             }),
             (state, _) => {
-                let reading = format!("status {state:?}");
+                let reading = format!("status {state}");
                 Plan::wait(spec, format!("{} to be available with backups on", source.id), reading)
             }
         }

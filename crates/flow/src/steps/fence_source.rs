@@ -103,7 +103,7 @@ impl Step for FenceSource {
             Membership::InForce if seen.source.state == ResourceState::Available => Plan::Done,
             Membership::InForce => {
                 let why = format!("{} to be available again", seen.source.id);
-                Plan::wait(spec, why, format!("{:?}", seen.source.state)).every(BRISK)
+                Plan::wait(spec, why, seen.source.state.to_string()).every(BRISK)
             }
         }
     }
@@ -180,7 +180,7 @@ fn reboot(spec: &Spec, facts: &Facts, seen: &Seen, before: Option<Timestamp>) ->
         }
         (_, _) => {
             let why = format!("{} to come back from its reboot", seen.source.id);
-            Plan::wait(spec, why, format!("{:?}", seen.source.state)).every(BRISK)
+            Plan::wait(spec, why, seen.source.state.to_string()).every(BRISK)
         }
     }
 }

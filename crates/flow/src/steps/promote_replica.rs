@@ -86,7 +86,7 @@ impl Step for PromoteReplica {
         let busy = cluster.state != ResourceState::Available;
         if busy || ordered_lately(facts, seen.now) {
             let why = format!("{} to be promoted", cluster.id);
-            return Plan::wait(spec, why, format!("{:?}", cluster.state)).every(BRISK);
+            return Plan::wait(spec, why, cluster.state.to_string()).every(BRISK);
         }
         Plan::act(CloudAction::PromoteCluster { cluster: cluster.id.clone() })
     }
@@ -100,7 +100,7 @@ impl Step for PromoteReplica {
             let busy = cluster.state != ResourceState::Available;
             if busy || ordered_lately(facts, seen.now) {
                 let why = format!("the order to promote {} to show, or not", cluster.id);
-                return Plan::wait(spec, why, format!("{:?}", cluster.state)).every(BRISK);
+                return Plan::wait(spec, why, cluster.state.to_string()).every(BRISK);
             }
             return Plan::Done;
         }

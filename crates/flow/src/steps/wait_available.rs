@@ -66,12 +66,7 @@ impl Step for WaitAvailable {
 }
 
 fn word(state: Option<&ResourceState>) -> String {
-    match state {
-        None => "not there yet".to_owned(),
-        Some(ResourceState::Available) => "available".to_owned(),
-        Some(ResourceState::Busy(status) | ResourceState::Failed(status)) => status.clone(),
-        Some(ResourceState::Deleting) => "deleting".to_owned(),
-    }
+    state.map_or_else(|| "not there yet".to_owned(), ToString::to_string)
 }
 
 fn not_available(spec: &Spec, why: &str) -> Problem {

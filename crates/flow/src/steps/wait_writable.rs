@@ -54,7 +54,7 @@ impl Step for WaitWritable {
             };
         }
         let reading =
-            format!("cluster {:?}, promoted {promoted}, primary {primary}", seen.cluster.state);
+            format!("cluster {}, promoted {promoted}, primary {primary}", seen.cluster.state);
         Plan::wait(spec, format!("{} to take writes", seen.cluster.id), reading).every(BRISK)
     }
 
