@@ -40,6 +40,10 @@ impl World {
             inner.adopt(spec, instance, endpoint, &seen.survey.parameters);
         }
         if let Some(route) = &seen.route {
+            // The model's proxies stand for those of the gateway, and follow what stands there.
+            for proxy in &mut inner.proxies {
+                (proxy.sent, proxy.acknowledged) = (Some(route.epoch), Some(route.epoch));
+            }
             inner.routes.insert(route.service.to_string(), route.clone());
         }
         drop(inner);
