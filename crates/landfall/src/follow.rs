@@ -126,11 +126,18 @@ fn hindrance(view: &MoveView) -> Option<String> {
 fn is_end(view: &MoveView, until: Until) -> bool {
     match &view.status.run {
         Run::Finished { .. } => true,
-        Run::AwaitingApproval { .. } | Run::NeedsHuman { .. } | Run::Paused { .. } => {
-            until == Until::SomebodyIsNeeded
+        Run::AwaitingApproval { .. } => until == Until::SomebodyIsNeeded,
+        // While connections wait, the driver of this process counts the pause budget: it stays.
+        Run::NeedsHuman { .. } | Run::Paused { .. } => {
+            until == Until::SomebodyIsNeeded && !traffic_waits(view)
         }
         Run::Running | Run::Waiting { .. } => false,
     }
+}
+
+/// Whether the application's connections wait at the gateway.
+fn traffic_waits(view: &MoveView) -> bool {
+    view.pause.as_ref().is_some_and(|pause| pause.until.is_none())
 }
 
 fn waits_for_somebody(view: &MoveView, width: usize) -> Option<String> {
@@ -235,6 +242,18 @@ mod tests {
             assert_eq!(exit(&view), exit_code);
             assert_eq!(is_end(&view, Until::Over), until_end, "{:?}", view.status.run);
         }
+    }
+
+    #[test]
+    fn a_problem_inside_the_pause_does_not_end_the_driver() {
+        let mut view = stopped();
+        assert!(is_end(&view, Until::SomebodyIsNeeded));
+        let since = view.now;
+        view.pause = Some(landfall_api::PauseClock { since, until: None, budget_ms: 60_000 });
+        assert!(!is_end(&view, Until::SomebodyIsNeeded), "nobody would count the budget");
+        let until = Some(view.now);
+        view.pause = Some(landfall_api::PauseClock { since, until, budget_ms: 60_000 });
+        assert!(is_end(&view, Until::SomebodyIsNeeded));
     }
 
     #[test]
