@@ -12,7 +12,7 @@ use landfall_lab::workload::{Bypass, Endpoint, Verdict, Workload, WorkloadConfig
 
 use crate::told::{problem, stopped};
 use crate::watch::{
-    budget_aborted, journal, moved, stage, stage_with_gates, start, undone, until, until_gate,
+    moved, stage, stage_with_gates, start, undone, until, until_budget_undoes, until_gate,
     until_over,
 };
 use crate::world::World;
@@ -68,8 +68,7 @@ async fn let_in(stage: &mut Stage, from: Ipv4Addr, ledger: &Path) {
     let parts = ["pid ", &who, "landfall-workload", "landfall resume", "landfall abort"];
     stopped(&view, "LF-012", Writes::Nobody, &parts);
     assert!(problem(&view).hint.contains("budget"), "it does not say that the budget aborts");
-    until_over(stage, Outcome::Undone).await;
-    assert!(budget_aborted(&journal(stage).await), "somebody else aborted");
+    until_budget_undoes(stage).await;
     let summary = client.stop().await.expect("stop the client");
     assert!(summary.tally.all.acknowledged > 0, "it never wrote: {summary:?}");
     let verdict = verdict(stage, ledger, "shop-prod", None).await;
@@ -79,7 +78,7 @@ async fn let_in(stage: &mut Stage, from: Ipv4Addr, ledger: &Path) {
 #[tokio::test]
 async fn a_writer_inside_the_quarantine_is_named_and_stops_the_move() {
     let mut stage = stage_with_gates().await;
-    stage.spec.pause_budget = Duration::from_secs(15);
+    stage.spec.pause_budget = Duration::from_secs(8);
     let before = World::of(&stage).await;
     let ledger = stage.dir().join("consumer");
     let_in(&mut stage, Ipv4Addr::new(127, 0, 0, 4), &ledger).await;

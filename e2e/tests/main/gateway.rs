@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use landfall_api::MoveView;
 use landfall_api::core::problem::Writes;
-use landfall_api::core::status::{Outcome, Run};
+use landfall_api::core::status::Run;
 use landfall_e2e::Stage;
 use landfall_lab::faults::{Fault, Order};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::told::stopped;
 use crate::watch::{
-    budget_aborted, into_the_pause, journal, moves, stage, stage_with_gates, start, undone, until,
-    until_gate, until_over, until_stopped,
+    into_the_pause, moves, stage, stage_with_gates, start, undone, until, until_budget_undoes,
+    until_gate, until_stopped,
 };
 use crate::world::{World, goes_on};
 
@@ -94,8 +94,7 @@ async fn envoy_dead_beyond_the_budget_brings_the_source_back() {
     start(&mut stage).await;
     into_the_pause(&mut stage).await;
     let bootstrap = envoy_dies(&stage).await;
-    let followed = until_over(&mut stage, Outcome::Undone).await;
-    assert!(budget_aborted(&journal(&stage).await), "somebody else aborted");
+    let followed = until_budget_undoes(&mut stage).await;
     stage.lab.cloud().faults().clear(None);
     envoy_is_back(&stage, bootstrap).await;
     before.is_back(&stage).await;

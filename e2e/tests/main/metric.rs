@@ -10,7 +10,7 @@ use landfall_e2e::{Fence, Stage, StageConfig};
 use landfall_lab::faults::{Fault, Order};
 
 use crate::watch::{
-    budget_aborted, journal, moved, stage_with_gates, start, until, until_gate, until_over,
+    moved, stage_with_gates, start, until, until_budget_undoes, until_gate, until_over,
 };
 use crate::world::World;
 
@@ -48,9 +48,7 @@ async fn without_access_a_silent_metric_never_promotes() {
     let view = until(&mut stage, waits).await.view;
     let Run::Waiting { why, deadline, .. } = &view.status.run else { unreachable!() };
     assert!(why.contains("OldestReplicationSlotLag") && deadline.is_some(), "{why}");
-    until_over(&mut stage, Outcome::Undone).await;
-    let journal = journal(&stage).await;
-    assert!(budget_aborted(&journal), "somebody else aborted: {journal:#?}");
+    until_budget_undoes(&mut stage).await;
     let promotions = stage.lab.requests();
     let promotions = promotions.iter().filter(|one| one.action == "PromoteReadReplicaDBCluster");
     assert_eq!(promotions.count(), 0, "promoted without a proof");

@@ -25,9 +25,8 @@ async fn a_replica_that_is_never_available_is_told_and_removed() {
 
     // AWS deletes nothing that it is still creating: the way back insists, and needs nobody.
     landfall(&stage.product, ["abort", "shop"]).await.says(0, &[]);
-    let refused = |one: &Request| {
-        one.action == "DeleteDBInstance" && one.outcome == "InvalidDBInstanceState"
-    };
+    let refused =
+        |one: &Request| one.action == "DeleteDBInstance" && one.outcome == "InvalidDBInstanceState";
     let insists = |lab: &Lab| lab.requests().into_iter().filter(refused).count() > 1;
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     for _ in 0..1200 {

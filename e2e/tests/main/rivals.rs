@@ -165,7 +165,9 @@ async fn an_orchestrator_that_wakes_up_after_its_lease_writes_nothing_more() {
     answers_again(&stage.product.client().unwrap()).await;
     stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
     let gate = |view: &MoveView| view.gate.as_ref().is_some_and(|gate| gate.name == "accept");
-    follow(&client, |view| gate(view) || matches!(view.status.run, Run::NeedsHuman { .. })).await;
+    let stops = |view: &MoveView| gate(view) || matches!(view.status.run, Run::NeedsHuman { .. });
+    let view = follow(&client, stops).await;
+    assert!(gate(&view), "{:#?}\n{}\n{}", view.status, stage.product.log(), second.log());
     stage.order("approve", Some("accept")).await.expect("approve");
     let over = |view: &MoveView| matches!(view.status.run, Run::Finished { .. });
     let view = follow(&client, over).await;

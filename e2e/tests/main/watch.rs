@@ -69,6 +69,15 @@ pub(crate) async fn until_over(stage: &mut Stage, wanted: Outcome) -> Followed {
     followed
 }
 
+/// Until the pause budget has brought the source back, whatever problem the move stands at.
+pub(crate) async fn until_budget_undoes(stage: &mut Stage) -> Followed {
+    let over = |view: &MoveView| matches!(view.status.run, Run::Finished { .. });
+    let followed = until(stage, over).await;
+    assert_eq!(followed.view.status.run, Run::Finished { outcome: Outcome::Undone });
+    assert!(budget_aborted(&journal(stage).await), "somebody else aborted");
+    followed
+}
+
 /// From the gate into the pause, where the move waits for a replica that stands still.
 pub(crate) async fn into_the_pause(stage: &mut Stage) -> MoveView {
     until_gate(stage, "approve_cutover").await;
@@ -91,7 +100,7 @@ pub(crate) async fn journal(stage: &Stage) -> Vec<Entry> {
 }
 
 /// Whether the pause budget itself asked for the way back.
-pub(crate) fn budget_aborted(journal: &[Entry]) -> bool {
+fn budget_aborted(journal: &[Entry]) -> bool {
     use landfall_api::core::journal::Request::Abort;
     journal.iter().any(|entry| {
         matches!(&entry.record, Record::Requested { request: Abort { by, .. } }
