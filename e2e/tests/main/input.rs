@@ -8,7 +8,7 @@ use landfall_api::core::facts::ParameterFate;
 use landfall_api::core::problem::Writes;
 use landfall_api::core::status::Outcome;
 use landfall_e2e::{SpecText, Stage};
-use landfall_lab::cloud::group::{ApplyMethod, GroupKind};
+use landfall_lab::cloud::group::{ApplyMethod, Group, GroupKind};
 use landfall_lab::cloud::names::Identifier;
 use landfall_lab::cloud::{ClusterRequest, Final, InstanceRequest, ParameterChange};
 
@@ -175,7 +175,8 @@ async fn a_parameter_that_aurora_lacks_is_reported_and_does_not_stop_the_move() 
     assert!(dropped.reason.contains("Aurora"), "{dropped:?}");
     assert_eq!(of("work_mem").fate, ParameterFate::Carried);
     let set: BTreeMap<String, String> = stage.lab.cloud().read(|world| {
-        let groups = world.groups.values().filter(|group| group.kind == GroupKind::Cluster);
+        let ours = |group: &&Group| group.name.as_str().starts_with("shop-aurora-");
+        let groups = world.groups.values().filter(ours);
         groups.flat_map(|group| &group.values).map(|(n, v)| (n.clone(), v.value.clone())).collect()
     });
     assert_eq!(set.get("work_mem").map(String::as_str), Some("8192"), "{set:?}");
