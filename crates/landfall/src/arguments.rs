@@ -148,18 +148,37 @@ pub(crate) struct Driving {
     #[arg(long, value_name = "DURATION", env = "LANDFALL_CALL_TIMEOUT", hide_env_values = true)]
     #[arg(default_value = "15s", hide_short_help = true)]
     call_timeout: String,
+    /// How long Envoy lets a connection wait, as its bootstrap was printed
+    #[arg(long, value_name = "DURATION", env = "LANDFALL_HOLD_TIMEOUT", hide_env_values = true)]
+    #[arg(default_value = "1h", hide_short_help = true)]
+    hold_timeout: String,
+}
+
+/// The times of a server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The longest call.
+    pub(crate) call: Duration,
+    /// The longest hold.
+    pub(crate) hold: Duration,
 }
 
 impl Driving {
-    /// The call timeout, if it is one.
-    pub(crate) fn call_timeout(&self) -> Result<Duration, Stop> {
-        let timeout = duration_text::parse(&self.call_timeout)
-            .map_err(|why| Stop::mistake(format!("--call-timeout: {why}.")))?;
-        if timeout.is_zero() {
-            return Err(Stop::mistake("--call-timeout: it must be more than nothing."));
-        }
-        Ok(timeout)
+    /// Both timeouts, if they are some.
+    pub(crate) fn times(&self) -> Result<Times, Stop> {
+        let call = timeout("--call-timeout", &self.call_timeout)?;
+        let hold = timeout("--hold-timeout", &self.hold_timeout)?;
+        Ok(Times { call, hold })
     }
+}
+
+fn timeout(option: &str, text: &str) -> Result<Duration, Stop> {
+    let timeout =
+        duration_text::parse(text).map_err(|why| Stop::mistake(format!("{option}: {why}.")))?;
+    if timeout.is_zero() {
+        return Err(Stop::mistake(format!("{option}: it must be more than nothing.")));
+    }
+    Ok(timeout)
 }
 
 #[derive(Debug, Args)]

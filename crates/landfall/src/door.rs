@@ -5,12 +5,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use landfall_api::Client;
 use landfall_server::{Config, Role, Server, Token};
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Times};
 use crate::exit::Exit;
 use crate::stop::Stop;
 
@@ -22,11 +21,7 @@ pub(crate) struct Door {
 
 impl Door {
     /// Opens the way. `role` is what a server of our own does.
-    pub(crate) async fn open(
-        common: &Common,
-        role: Role,
-        call_timeout: Duration,
-    ) -> Result<Self, Stop> {
+    pub(crate) async fn open(common: &Common, role: Role, times: Times) -> Result<Self, Stop> {
         if let Some(url) = &common.server {
             return Ok(Self { client: Client::new(url)?, own: None });
         }
@@ -34,7 +29,7 @@ impl Door {
         let token = Token::random().map_err(|error| {
             Stop::Failed(Exit::Unreachable, format!("Could not read /dev/urandom: {error}."))
         })?;
-        let config = config(common, role, listen, call_timeout)?;
+        let config = config(common, role, listen, times)?;
         let server = Server::start(Config { token: Some(token.clone()), ..config }).await?;
         let client = Client::new(&server.url())?.with_token(token.expose());
         Ok(Self { client, own: Some(server) })
@@ -42,7 +37,8 @@ impl Door {
 
     /// For a command that only asks.
     pub(crate) async fn ask(common: &Common) -> Result<Self, Stop> {
-        Self::open(common, Role::Shows, Config::CALL_TIMEOUT).await
+        let times = Times { call: Config::CALL_TIMEOUT, hold: Config::HOLD_TIMEOUT };
+        Self::open(common, Role::Shows, times).await
     }
 
     /// Whether the server ends with this command.
@@ -63,9 +59,9 @@ pub(crate) fn config(
     common: &Common,
     role: Role,
     listen: SocketAddr,
-    call_timeout: Duration,
+    times: Times,
 ) -> Result<Config, Stop> {
-    let hold_timeout = Config::HOLD_TIMEOUT;
+    let Times { call: call_timeout, hold: hold_timeout } = times;
     Ok(Config { state: state(common)?, listen, role, token: None, call_timeout, hold_timeout })
 }
 

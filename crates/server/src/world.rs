@@ -3,6 +3,7 @@
 //! Made when first needed, so that looking at a journal needs no region, no secret and no proxy.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
@@ -69,7 +70,7 @@ impl World {
             password: Secret::resolve(&access.password)?,
             first_database: DatabaseName::new(&access.database),
             call_timeout: self.config.call_timeout,
-            root_certificate: None,
+            root_certificate: access.root_certificate.as_ref().map(PathBuf::from),
         };
         PostgresDatabase::new(options).map(Some)
     }

@@ -15,7 +15,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "backup_retention_days",
         ],
     ),
-    ("access", &["user", "password", "database"]),
+    ("access", &["user", "password", "database", "root_certificate"]),
     ("route", &["router", "service", "pause_budget", "acknowledge_within"]),
     ("cutover", &["fence", "quarantine_group", "lag_max", "sustained_for", "grace", "on_overrun"]),
     ("smoke", &["sql"]),

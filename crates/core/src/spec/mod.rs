@@ -118,6 +118,10 @@ pub struct Access {
     /// The database to connect to first, and where the marker is written.
     #[serde(default = "Access::default_database")]
     pub database: String,
+    /// File of the certificates that the servers must prove; without it TLS is used when offered,
+    /// and not verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_certificate: Option<String>,
 }
 
 impl Access {

@@ -38,6 +38,11 @@ impl Step for CreateWriter {
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         match &seen.writer {
+            // AWS takes an instance only into a cluster that is there.
+            None if !available(seen) => {
+                let why = format!("cluster {} to take an instance", spec.target.cluster);
+                Plan::wait(spec, why, reading(seen))
+            }
             None => Plan::act(CloudAction::CreateWriter(NewWriter {
                 instance: spec.writer(),
                 cluster: spec.target.cluster.clone(),
@@ -64,4 +69,12 @@ impl Step for CreateWriter {
             Some(_) | None => Plan::Done,
         }
     }
+}
+
+fn available(seen: &Seen) -> bool {
+    seen.cluster.as_ref().is_some_and(|cluster| cluster.state == ResourceState::Available)
+}
+
+fn reading(seen: &Seen) -> String {
+    seen.cluster.as_ref().map_or_else(|| "not there".to_owned(), |c| c.state.to_string())
 }

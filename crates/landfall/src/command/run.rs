@@ -19,7 +19,7 @@ use crate::stop::Stop;
 pub(super) async fn run(common: &Common, run: &Run, out: Out) -> Result<Exit, Stop> {
     let spec_toml = super::look::read(&run.spec)?;
     let role = Role::Drives { xds: run.driving.xds_listen };
-    let door = Door::open(common, role, run.driving.call_timeout()?).await?;
+    let door = Door::open(common, role, run.driving.times()?).await?;
     let start = StartMove { spec_toml, by: super::by(common) };
     let walked = tokio::select! {
         walked = walk(&door, &start, run, out) => walked,

@@ -17,8 +17,8 @@ pub(super) async fn serve(common: &Common, serve: &Serve, out: Out) -> Result<Ex
         ));
     }
     let role = Role::Drives { xds: serve.driving.xds_listen };
-    let call_timeout = serve.driving.call_timeout()?;
-    let server = Server::start(door::config(common, role, serve.listen, call_timeout)?).await?;
+    let times = serve.driving.times()?;
+    let server = Server::start(door::config(common, role, serve.listen, times)?).await?;
     let (url, xds) = (server.url(), server.xds().map(|address| address.to_string()));
     match out.form {
         Form::Json => out.json_line(&json!({ "url": url, "xds": xds })),

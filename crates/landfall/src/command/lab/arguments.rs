@@ -9,7 +9,7 @@ use landfall_lab::cloud::delays::Profile;
 /// `landfall lab …`
 #[derive(Debug, Args)]
 pub(crate) struct LabCommand {
-    /// The lab's folder [default: lab, in the state directory]
+    /// The lab's folder [default: landfall-lab-UID, in the folder of temporary files]
     #[arg(long, global = true, value_name = "DIR", env = "LANDFALL_LAB", hide_env_values = true)]
     pub(super) dir: Option<PathBuf>,
     #[command(subcommand)]

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::out::{Form, Out};
 use crate::stop::Stop;
 
-const HOLD_TIMEOUT: Duration = Duration::from_mins(10);
+const HOLD_TIMEOUT: Duration = Duration::from_hours(1);
 
 pub(super) async fn gateway(dir: &Path, asked: &GatewayArguments, out: Out) -> Result<Exit, Stop> {
     let client = Client::new(&record(dir)?);

@@ -1,7 +1,7 @@
 //! `lab`: a laboratory on this machine. Everything stands in `landfall-lab`; here are its words.
 //!
 //! The lab is a process of its own that outlives the command that brought it up. Its folder says
-//! how to find it; without `--dir` it is `lab` in the state directory.
+//! how to find it; without `--dir` it is the user's own in the folder of temporary files.
 
 mod arguments;
 mod gateway;
@@ -11,6 +11,7 @@ mod up;
 
 pub(crate) use arguments::LabCommand;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use landfall_lab::faults::{Fault, Order};
@@ -18,17 +19,15 @@ use landfall_lab::supervisor::{self, Client, Listing, Record};
 use serde_json::json;
 
 use self::arguments::{FaultArguments, Lab, SqlArguments};
-use crate::arguments::Common;
-use crate::door;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
 use crate::show::{self, layout};
 use crate::stop::Stop;
 
-pub(super) async fn lab(common: &Common, lab: &LabCommand, out: Out) -> Result<Exit, Stop> {
+pub(super) async fn lab(lab: &LabCommand, out: Out) -> Result<Exit, Stop> {
     let dir = match &lab.dir {
         Some(dir) => dir.clone(),
-        None => door::state(common)?.join("lab"),
+        None => home(),
     };
     match &lab.command {
         Lab::Up(asked) => up::up(&dir, asked, out).await,
@@ -42,6 +41,13 @@ pub(super) async fn lab(common: &Common, lab: &LabCommand, out: Out) -> Result<E
         Lab::Judge(asked) => load::judge(&dir, asked, out).await,
         Lab::Sql(asked) => sql(&dir, asked, out).await,
     }
+}
+
+/// The user's lab. Not in the state directory: PostgreSQL never runs as root, and another user
+/// cannot enter root's home.
+fn home() -> PathBuf {
+    let uid = std::fs::metadata("/proc/self").map_or(0, |process| process.uid());
+    std::env::temp_dir().join(format!("landfall-lab-{uid}"))
 }
 
 /// An error of the lab, told: its words fit after "could not".
