@@ -14,7 +14,7 @@ use landfall_core::port::database::{
     SlotView, WriteCounters,
 };
 
-use super::traffic::{Client, Side};
+use super::traffic::{APPLICATION, Client, Side};
 use super::{Inner, Server, World};
 
 const SYSTEM: u64 = 7_000_000_000_000_000_001;
@@ -36,11 +36,13 @@ impl Inner {
             pid: client.pid,
             kind: SessionKind::Client,
             state: if open { SessionState::InTransaction } else { SessionState::Idle },
-            database: Some(DatabaseName::new("shop")),
+            database: Some(DatabaseName::new(APPLICATION)),
             user: Some("shop".to_owned()),
             application: "shop".to_owned(),
             client: Some("10.0.0.7".to_owned()),
-            transaction_age: Duration::ZERO,
+            transaction_age: client
+                .open_since
+                .map_or(Duration::ZERO, |since| self.now.duration_since(since).unsigned_abs()),
         }
     }
 
@@ -66,9 +68,12 @@ impl Inner {
             DatabaseAction::DropMarkerTable { at } => self.primary(at, action)?.markers = None,
             DatabaseAction::WriteMarker { at, token } => {
                 let server = self.primary(at, action)?;
+                let Some(rows) = &mut server.markers else {
+                    let detail = "there is no marker table";
+                    return Err(Failure::new(FailureKind::NotFound, action.to_string(), detail));
+                };
                 server.wal += 120;
                 let position = server.wal;
-                let rows = server.markers.get_or_insert_default();
                 if !rows.iter().any(|(known, _, _)| known == token) {
                     rows.push((token.clone(), position, now));
                 }
@@ -116,7 +121,7 @@ impl Database for World {
     async fn databases(&self, at: &Endpoint) -> Result<Vec<DatabaseName>, Failure> {
         self.call().await;
         self.lock().reach(at)?;
-        Ok(vec![DatabaseName::new("postgres"), DatabaseName::new("shop")])
+        Ok(vec![DatabaseName::new("postgres"), DatabaseName::new(APPLICATION)])
     }
 
     async fn sessions(&self, at: &Endpoint) -> Result<Vec<Session>, Failure> {
@@ -131,17 +136,22 @@ impl Database for World {
 
     async fn prepared_transactions(&self, at: &Endpoint) -> Result<Vec<String>, Failure> {
         self.call().await;
-        self.lock().reach(at)?;
-        Ok(vec![])
+        let inner = self.lock();
+        let (side, _) = inner.reach(at)?;
+        let prepared = inner.prepared.iter().filter(|_| side == Side::Source);
+        Ok(prepared.cloned().collect())
     }
 
     async fn write_counters(&self, at: &Endpoint) -> Result<WriteCounters, Failure> {
         self.call().await;
         let inner = self.lock();
         let (_, server) = inner.reach(at)?;
-        let counted = if inner.fence_works() { server.counted } else { 0 };
-        let tables = BTreeMap::from([("public.orders".to_owned(), counted)]);
-        Ok(BTreeMap::from([(DatabaseName::new("shop"), tables)]))
+        let seen = |counted| if inner.fence_works() { counted } else { 0 };
+        let tables = |counted| BTreeMap::from([("public.orders".to_owned(), seen(counted))]);
+        Ok(BTreeMap::from([
+            (DatabaseName::new("postgres"), tables(server.counted_beside)),
+            (DatabaseName::new(APPLICATION), tables(server.counted)),
+        ]))
     }
 
     async fn slots(&self, at: &Endpoint) -> Result<Vec<SlotView>, Failure> {
@@ -153,7 +163,8 @@ impl Database for World {
     async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure> {
         self.call().await;
         self.lock().reach(at)?;
-        Ok(BTreeMap::new())
+        let setting = SettingView { value: "65536".to_owned(), pending_restart: false };
+        Ok(BTreeMap::from([("work_mem".to_owned(), setting)]))
     }
 
     async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure> {
@@ -170,8 +181,13 @@ impl Database for World {
     async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
         self.call().await;
         self.lock().reach(at)?;
-        let fails = sql.contains("fail");
-        Ok(if fails { Err("42P01 relation does not exist".to_owned()) } else { Ok(()) })
+        Ok(if sql.contains("fail") {
+            Err("42P01 relation does not exist".to_owned())
+        } else if sql.contains("insert") {
+            Err("25006 cannot write in a read-only transaction".to_owned())
+        } else {
+            Ok(())
+        })
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {

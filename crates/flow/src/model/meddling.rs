@@ -3,10 +3,12 @@
 //! Each method is one thing that happens to real moves: a replica that stalls, a proxy that does
 //! not answer, a colleague who changes a security group. None of them is a fault of the model.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use landfall_core::ids::SecurityGroupId;
+use landfall_core::ids::{DatabaseName, SecurityGroupId};
 use landfall_core::port::cloud::{Cluster, Instance, ResourceState, Subject};
+use landfall_core::port::database::SessionState;
 use landfall_core::port::router::ProxyView;
 
 use super::{Delays, Inner, Later};
@@ -39,16 +41,15 @@ impl Meddling<'_> {
 
     /// Changes the source instance's record.
     pub fn instance(&mut self, change: impl FnOnce(&mut Instance)) {
-        if let Some(instance) = self.inner.instances.values_mut().find(|i| i.cluster.is_none()) {
+        if let Some(instance) = self.inner.instances.get_mut(&self.inner.served) {
             change(instance);
         }
     }
 
     /// Somebody gives the source other security groups, in force a little later.
     pub fn regroup_source(&mut self, groups: &[SecurityGroupId]) {
-        let source = self.inner.instances.values().find(|instance| instance.cluster.is_none());
-        if let Some(source) = source {
-            let subject = Subject::Instance(source.id.clone());
+        if self.inner.instances.contains_key(&self.inner.served) {
+            let subject = Subject::Instance(self.inner.served.clone());
             self.inner.plan(self.inner.delays.groups, Later::Groups(subject, groups.to_vec()));
         }
     }
@@ -91,11 +92,14 @@ impl Meddling<'_> {
     pub fn reconnect(&mut self, node: &str) {
         let now = self.inner.now;
         let epoch = self.inner.routes.values().next().map_or(0, |route| route.epoch);
+        for route in self.inner.routes.values() {
+            let key = (node.to_owned(), route.service.to_string());
+            self.inner.acknowledged.insert(key, route.epoch);
+        }
         for proxy in self.inner.proxies.iter_mut().filter(|proxy| proxy.node == node) {
             proxy.connected_since = Some(now);
             proxy.last_seen = now;
             proxy.sent = Some(epoch);
-            proxy.acknowledged = Some(epoch);
         }
         self.inner.mute.remove(node);
     }
@@ -110,6 +114,41 @@ impl Meddling<'_> {
         self.inner.traffic.end_bypass();
     }
 
+    /// A proxy comes that was not there before.
+    pub fn proxy(&mut self, node: &str) {
+        let now = self.inner.now;
+        self.inner.proxies.push(super::router::connected(node, now));
+        self.reconnect(node);
+    }
+
+    /// A further instance of PostgreSQL, as a record: it is nobody's source.
+    pub fn further_instance(&mut self, id: &str) {
+        let mut instance = super::example_instance(&self.inner.source_at);
+        instance.id = id.into();
+        instance.arn = format!("arn:aws:rds:eu-west-1:123456789012:db:{id}");
+        self.inner.instances.insert(instance.id.clone(), instance);
+    }
+
+    /// The application goes home.
+    pub fn dismiss(&mut self) {
+        self.inner.traffic.clients.clear();
+    }
+
+    /// A session on the source that only sits there, in a transaction or not; its pid.
+    pub fn session(&mut self, state: SessionState) -> i32 {
+        self.inner.sit_down(state)
+    }
+
+    /// One new row in a database of the source.
+    pub fn row(&mut self, database: &DatabaseName) {
+        self.inner.row(database);
+    }
+
+    /// The prepared transactions of the source.
+    pub fn prepared(&mut self) -> &mut BTreeSet<String> {
+        &mut self.inner.prepared
+    }
+
     /// The world's delays.
     pub fn delays(&mut self) -> &mut Delays {
         &mut self.inner.delays
@@ -118,7 +157,7 @@ impl Meddling<'_> {
     /// An application transaction that stays open until an instant from now.
     pub fn long_transaction(&mut self, open_for: Duration) {
         let until = self.inner.now + open_for;
-        self.inner.traffic.hold_open(until);
+        self.inner.traffic.hold_open(self.inner.now, until);
     }
 }
 

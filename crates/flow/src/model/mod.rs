@@ -8,12 +8,13 @@ mod cloud;
 mod database;
 mod executor;
 mod meddling;
+mod orders;
 mod router;
 mod seed;
 mod store;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ pub(crate) struct Server {
     pub(crate) writes: Vec<(Write, u64, Timestamp)>,
     /// Rows written by clients since it became a primary, as statistics count them.
     pub(crate) counted: u64,
+    /// Rows written in the other database.
+    pub(crate) counted_beside: u64,
     /// The marker's table, and its rows with their WAL position and instant.
     pub(crate) markers: Option<Vec<(String, u64, Timestamp)>>,
     /// The groups in force at the firewall.
@@ -124,7 +127,8 @@ pub(crate) struct Inner {
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) clusters: BTreeMap<ClusterId, Cluster>,
     pub(crate) groups: BTreeMap<(GroupLevel, String), (ParameterGroup, Vec<Parameter>)>,
-    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    /// Snapshots, with the instance each is of.
+    pub(crate) snapshots: BTreeMap<String, (InstanceId, Snapshot)>,
     pub(crate) events: Vec<(Subject, CloudEvent)>,
     pub(crate) versions: Vec<EngineVersion>,
     pub(crate) classes: Vec<String>,
@@ -133,7 +137,15 @@ pub(crate) struct Inner {
     /// The groups that let nobody from outside in: the source's, the target's.
     pub(crate) quarantine: [SecurityGroupId; 2],
     pub(crate) source_at: Endpoint,
+    /// The instance that `source` is the server of; further ones are records only.
+    pub(crate) served: InstanceId,
     pub(crate) source: Server,
+    /// When the world began; nothing was measured before.
+    pub(crate) begin: Timestamp,
+    /// The source's WAL position over time, as far back as the replica still needs it.
+    pub(crate) wal_then: VecDeque<(Timestamp, u64)>,
+    /// Prepared transactions of the source.
+    pub(crate) prepared: BTreeSet<String>,
     pub(crate) target: Option<Server>,
     /// The replica stopped receiving at this instant.
     pub(crate) stalled: Option<Timestamp>,
@@ -143,6 +155,8 @@ pub(crate) struct Inner {
     pub(crate) silent: Option<Timestamp>,
     pub(crate) routes: BTreeMap<String, Route>,
     pub(crate) proxies: Vec<ProxyView>,
+    /// The newest epoch each proxy acknowledged of each service.
+    pub(crate) acknowledged: BTreeMap<(String, String), u64>,
     /// Proxies that are told and never answer.
     pub(crate) mute: BTreeSet<String>,
     /// The highest epoch ever seen of a route.
@@ -211,6 +225,7 @@ impl World {
             wal: 0x1000_0000,
             writes: Vec::new(),
             counted: 0,
+            counted_beside: 0,
             markers: None,
             groups: instance.security_groups.iter().map(|m| m.group.clone()).collect(),
         };
@@ -228,13 +243,18 @@ impl World {
             offer: cloud::example_offer(),
             quarantine: ["sg-quarantine-source".into(), "sg-quarantine-target".into()],
             source_at,
+            served: "orders-prod".into(),
             source,
+            begin: now,
+            wal_then: VecDeque::new(),
+            prepared: BTreeSet::new(),
             target: None,
             stalled: None,
             stale_slot: None,
             silent: None,
             routes: BTreeMap::new(),
             proxies: vec![router::connected("sidecar-1", now), router::connected("sidecar-2", now)],
+            acknowledged: BTreeMap::new(),
             mute: BTreeSet::new(),
             highest: BTreeMap::new(),
             traffic: traffic::Traffic::new(4),
@@ -361,7 +381,7 @@ impl Inner {
     }
 }
 
-fn example_instance(at: &Endpoint) -> Instance {
+pub(crate) fn example_instance(at: &Endpoint) -> Instance {
     let member = |group: &str| GroupMembership { group: group.into(), active: true };
     Instance {
         id: "orders-prod".into(),

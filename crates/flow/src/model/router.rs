@@ -34,7 +34,12 @@ impl Router for World {
         self.call().await;
         let inner = self.lock();
         let route = inner.routes.get(service.as_str()).cloned();
-        Ok(RouteView { route, proxies: inner.proxies.clone() })
+        let part = |proxy: &ProxyView| {
+            let key = (proxy.node.clone(), service.to_string());
+            let acknowledged = inner.acknowledged.get(&key).copied().or(proxy.acknowledged);
+            ProxyView { acknowledged, ..proxy.clone() }
+        };
+        Ok(RouteView { route, proxies: inner.proxies.iter().map(part).collect() })
     }
 
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {
@@ -70,42 +75,61 @@ impl Inner {
             | RouteAction::Release { service, epoch } => (service, *epoch),
         };
         let standing = self.routes.get(service.as_str()).cloned();
-        let stale = |found| {
-            let detail = format!("the stored epoch is {found}");
-            Failure::new(FailureKind::StaleEpoch, action.to_string(), detail)
-        };
-        let wanted = match (action, &standing) {
-            (RouteAction::Adopt { service, endpoint, .. }, _) => Route {
-                service: service.clone(),
-                endpoint: endpoint.clone(),
-                traffic: Traffic::Open,
-                epoch,
-            },
-            (_, None) => return Err(stale(0)),
-            (RouteAction::Hold { .. }, Some(route)) => {
-                Route { traffic: Traffic::Held, epoch, ..route.clone() }
-            }
-            (RouteAction::Point { endpoint, .. }, Some(route)) => {
-                Route { endpoint: endpoint.clone(), epoch, ..route.clone() }
-            }
-            (RouteAction::Release { .. }, Some(route)) => {
-                Route { traffic: Traffic::Open, epoch, ..route.clone() }
-            }
+        let refused = |kind, detail: String| Err(Failure::new(kind, action.to_string(), detail));
+        let Some(wanted) = wanted(action, standing.as_ref()) else {
+            return refused(FailureKind::NotFound, "the service has no route".to_owned());
         };
         let found = standing.as_ref().map_or(0, |route| route.epoch);
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
         }
         if epoch != found + 1 {
-            return Err(stale(found));
+            return refused(FailureKind::StaleEpoch, format!("the stored epoch is {found}"));
+        }
+        if let Some(kind) = standing.and_then(|standing| moves_on_the_side(action, &standing)) {
+            return refused(kind, "it would move traffic on the side".to_owned());
         }
         self.routes.insert(service.to_string(), wanted);
         for proxy in self.proxies.iter_mut().filter(|proxy| proxy.connected_since.is_some()) {
             proxy.sent = Some(epoch);
             if proxy.rejected.is_none() && !self.mute.contains(&proxy.node) {
-                proxy.acknowledged = Some(epoch);
+                self.acknowledged.insert((proxy.node.clone(), service.to_string()), epoch);
             }
         }
         Ok(())
+    }
+}
+
+/// The route after an action; absent when there is none to change.
+fn wanted(action: &RouteAction, standing: Option<&Route>) -> Option<Route> {
+    Some(match action {
+        RouteAction::Adopt { service, endpoint, epoch } => Route {
+            service: service.clone(),
+            endpoint: endpoint.clone(),
+            traffic: Traffic::Open,
+            epoch: *epoch,
+        },
+        RouteAction::Hold { epoch, .. } => {
+            Route { traffic: Traffic::Held, epoch: *epoch, ..standing?.clone() }
+        }
+        RouteAction::Point { endpoint, epoch, .. } => {
+            Route { endpoint: endpoint.clone(), epoch: *epoch, ..standing?.clone() }
+        }
+        RouteAction::Release { epoch, .. } => {
+            Route { traffic: Traffic::Open, epoch: *epoch, ..standing?.clone() }
+        }
+    })
+}
+
+/// Open traffic is moved by no point, and nobody's route is adopted away.
+fn moves_on_the_side(action: &RouteAction, standing: &Route) -> Option<FailureKind> {
+    match (action, standing.traffic) {
+        (RouteAction::Adopt { .. }, Traffic::Held) | (RouteAction::Point { .. }, Traffic::Open) => {
+            Some(FailureKind::WrongState)
+        }
+        (RouteAction::Adopt { endpoint, .. }, Traffic::Open) if *endpoint != standing.endpoint => {
+            Some(FailureKind::TakenByAnother)
+        }
+        (_, Traffic::Open | Traffic::Held) => None,
     }
 }

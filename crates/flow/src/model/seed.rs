@@ -60,6 +60,7 @@ impl super::Inner {
         instance.replica_clusters.retain(|replica| *replica != spec.target.cluster);
         self.source.groups = instance.security_groups.iter().map(|m| m.group.clone()).collect();
         self.source_at = at;
+        self.served = instance.id.clone();
         if let Some(group) = &instance.parameter_group {
             let (name, family) = (group.name.clone(), String::new());
             let key = (GroupLevel::Instance, name.to_string());

@@ -9,6 +9,9 @@ use landfall_core::ids::{Epoch, MigrationName, Seq, ServiceName};
 use landfall_core::journal::{Author, Entry, Lease, NewEntry, RECORD_VERSION, Store, StoreError};
 use landfall_core::port::router::Route;
 
+/// A lease that was given back ended here, and is nobody's to renew.
+const GIVEN_BACK: Timestamp = Timestamp::UNIX_EPOCH;
+
 #[derive(Debug, Default)]
 struct Inner {
     entries: BTreeMap<MigrationName, Vec<Entry>>,
@@ -110,6 +113,10 @@ impl Store for MemoryStore {
     async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
         let mut inner = self.lock();
         inner.fenced(&lease.migration, lease.epoch)?;
+        let given_back = |held: &Lease| held.until == GIVEN_BACK;
+        if inner.leases.get(&lease.migration).is_some_and(given_back) {
+            return Err(StoreError::EpochLost(lease.epoch));
+        }
         let renewed = Lease { until, ..lease.clone() };
         inner.leases.insert(lease.migration.clone(), renewed.clone());
         Ok(renewed)
@@ -120,7 +127,7 @@ impl Store for MemoryStore {
         if let Some(held) = inner.leases.get_mut(&lease.migration)
             && held.epoch == lease.epoch
         {
-            held.until = Timestamp::UNIX_EPOCH;
+            held.until = GIVEN_BACK;
         }
         Ok(())
     }

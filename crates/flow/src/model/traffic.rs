@@ -9,9 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_core::action::SessionClass;
+use landfall_core::ids::DatabaseName;
+use landfall_core::port::database::SessionState;
 use landfall_core::port::router;
 
 use super::{Inner, Sabotage, Server};
+
+/// The application's database.
+pub(super) const APPLICATION: &str = "shop";
 
 /// The first invariant, by name.
 pub const TWO_SIDES: &str = "two writable sides";
@@ -32,6 +37,8 @@ pub(crate) enum Way {
     Gateway,
     /// Past the gateway, through an allowed group, to the source.
     Past,
+    /// It was let in once, writes nothing, and does not come back.
+    Once,
 }
 
 /// One client of the application.
@@ -42,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) way: Way,
     /// In a transaction until then.
     pub(crate) open_until: Option<Timestamp>,
+    /// In a transaction since then.
+    pub(crate) open_since: Option<Timestamp>,
     /// The pool renews the session then. One that came past the gateway stays.
     pub(crate) renewed_at: Option<Timestamp>,
 }
@@ -101,7 +110,7 @@ fn counts(server: &[Write]) -> Vec<u8> {
 
 impl Client {
     pub(crate) fn waiting(way: Way) -> Self {
-        Self { pid: 2000, on: None, way, open_until: None, renewed_at: None }
+        Self { pid: 2000, on: None, way, open_until: None, open_since: None, renewed_at: None }
     }
 }
 
@@ -116,8 +125,9 @@ impl Traffic {
         }
     }
 
-    pub(crate) fn hold_open(&mut self, until: Timestamp) {
+    pub(crate) fn hold_open(&mut self, now: Timestamp, until: Timestamp) {
         if let Some(client) = self.clients.first_mut() {
+            client.open_since.get_or_insert(now);
             client.open_until = Some(until);
         }
     }
@@ -125,7 +135,7 @@ impl Traffic {
     /// The clients past the gateway go away and do not come back.
     pub(crate) fn end_bypass(&mut self) {
         self.bypass = false;
-        self.clients.retain(|client| client.way == Way::Gateway);
+        self.clients.retain(|client| client.way != Way::Past);
     }
 
     /// Ends sessions on a side, all of them or the idle ones.
@@ -134,8 +144,10 @@ impl Traffic {
             if class == SessionClass::All || client.open_until.is_none() {
                 client.on = None;
                 client.open_until = None;
+                client.open_since = None;
             }
         }
+        self.clients.retain(|client| client.way != Way::Once || client.on.is_some());
     }
 
     pub(crate) fn on(&self, side: Side) -> impl Iterator<Item = &Client> {
@@ -203,6 +215,7 @@ impl Inner {
         let side = match way {
             Way::Past => Some(Side::Source),
             Way::Gateway => self.route_leads_to(),
+            Way::Once => None,
         };
         let open = side.filter(|side| {
             self.server(*side).is_some_and(|server| server.up && !server.in_recovery)
@@ -227,11 +240,12 @@ impl Inner {
     fn write(&mut self, index: usize) {
         let now = self.now;
         let Some(client) = self.traffic.clients.get_mut(index) else { return };
-        let Some(side) = client.on else { return };
+        let Some(side) = client.on.filter(|_| client.way != Way::Once) else { return };
         if client.open_until.is_some_and(|until| until > now) {
             return;
         }
         client.open_until = None;
+        client.open_since = None;
         let write = self.traffic.next;
         let Some(server) = self.server_mut(side) else { return };
         if !server.up || server.in_recovery {
@@ -249,10 +263,15 @@ impl Inner {
         }
     }
 
-    /// The replica takes over what it has received by now.
+    /// The replica takes over what it has received by now: every write, marker and position of
+    /// the same past instant, so that what is replayed is also visible.
     fn replicate(&mut self) {
+        self.wal_then.push_back((self.now, self.source.wal));
         let until = self.stalled.unwrap_or(self.now);
         let Some(horizon) = until.checked_sub(self.delays.lag).ok() else { return };
+        while self.wal_then.get(1).is_some_and(|(at, _)| *at <= horizon) {
+            self.wal_then.pop_front();
+        }
         let Some(target) = self.target.as_mut().filter(|target| target.in_recovery && target.up)
         else {
             return;
@@ -260,18 +279,40 @@ impl Inner {
         let have = target.writes.len();
         let arrived = self.source.writes.iter().skip(have).take_while(|(_, _, at)| *at <= horizon);
         target.writes.extend(arrived.cloned());
-        let caught_up = target.writes.len() == self.source.writes.len();
-        target.wal = match target.writes.last() {
-            Some((_, position, _)) if !caught_up => *position,
-            // Everything is there, and what an idle server writes by itself with it.
-            _ if self.stalled.is_none() => self.source.wal,
-            _ => target.wal,
-        };
+        if let Some((_, position)) = self.wal_then.front().filter(|(at, _)| *at <= horizon) {
+            target.wal = target.wal.max(*position);
+        }
         target.markers = self
             .source
             .markers
             .as_ref()
             .map(|rows| rows.iter().filter(|(_, _, at)| *at <= horizon).cloned().collect());
+    }
+
+    /// A session that sits on the source.
+    pub(super) fn sit_down(&mut self, state: SessionState) -> i32 {
+        let highest = self.traffic.clients.iter().map(|client| client.pid).max();
+        let pid = highest.unwrap_or(3000) + 1;
+        let open = (state == SessionState::InTransaction).then_some(self.now);
+        let client = Client {
+            pid,
+            on: Some(Side::Source),
+            open_since: open,
+            open_until: open.map(|_| Timestamp::MAX),
+            ..Client::waiting(Way::Once)
+        };
+        self.traffic.clients.push(client);
+        pid
+    }
+
+    /// One row that nobody is told of.
+    pub(super) fn row(&mut self, database: &DatabaseName) {
+        self.source.wal += 200;
+        if database.as_str() == APPLICATION {
+            self.source.counted += 1;
+        } else {
+            self.source.counted_beside += 1;
+        }
     }
 
     fn look_at_invariants(&mut self) {

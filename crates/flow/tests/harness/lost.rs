@@ -8,7 +8,7 @@ use landfall_core::failure::FailureKind;
 use landfall_flow::Ended;
 use landfall_flow::sim::{Fate, Sight, Tap};
 
-use crate::stage::{Counting, Healthy, WAYS, Way, aborting, baseline, judge, started};
+use crate::stage::{Counting, Healthy, WAYS, Way, aborting, baseline, judge, name, started};
 use crate::support::Bench;
 
 /// The first time an order is given it meets this fate, afterwards it is done.
@@ -27,7 +27,7 @@ impl FirstTime {
 impl Tap for FirstTime {
     fn order(&self, action: &Action) -> Fate {
         self.counting.order(action);
-        let first = self.given.lock().unwrap().insert(action.to_string());
+        let first = self.given.lock().unwrap().insert(name(action));
         if first { self.fate } else { Fate::Done }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use landfall_core::action::DatabaseAction;
 use landfall_core::journal::{Entry, NewEntry, Record, Request};
 use landfall_core::spec::FenceKind;
 use landfall_core::status::{Course, Outcome, Run};
@@ -162,6 +163,14 @@ pub(crate) fn abort() -> Request {
     Request::Abort { by: "ann".to_owned(), why: "the harness says so".to_owned() }
 }
 
+/// An order by its name; a marker is one whenever it is written.
+pub(crate) fn name(action: &Action) -> String {
+    match action {
+        Action::Database(DatabaseAction::WriteMarker { at, .. }) => format!("a marker on {at}"),
+        Action::Cloud(_) | Action::Database(_) | Action::Route(_) => action.to_string(),
+    }
+}
+
 /// Nothing happens to any call; orders are counted.
 #[derive(Default)]
 pub(crate) struct Counting {
@@ -176,7 +185,7 @@ impl Counting {
 
 impl Tap for Counting {
     fn order(&self, action: &Action) -> Fate {
-        *self.orders.lock().unwrap().entry(action.to_string()).or_default() += 1;
+        *self.orders.lock().unwrap().entry(name(action)).or_default() += 1;
         Fate::Done
     }
 

@@ -1,0 +1,248 @@
+//! The model keeps the promises that the real adapters keep: the same suites, run on the fake.
+//!
+//! Every suite runs in virtual time; a fixture lets time pass by sleeping in it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use landfall_core::action::{CloudAction, NewReplicaCluster, NewWriter};
+use landfall_core::conformance::cloud::{self, CloudFixture};
+use landfall_core::conformance::database::{self, DatabaseFixture};
+use landfall_core::conformance::router::{self, RouterFixture};
+use landfall_core::conformance::store::{self, StoreFixture, Task};
+use landfall_core::ids::{
+    DatabaseName, Endpoint, Epoch, InstanceId, ParameterGroupName, SecurityGroupId, ServiceName,
+};
+use landfall_core::port::database::SessionState;
+use landfall_core::port::{Clock, Cloud, Database, Router, Stamp};
+use landfall_flow::model::{Delays, MemoryStore, Sabotage, TARGET_AT, World, run_to_end};
+
+const AT_MOST: Duration = Duration::from_hours(1);
+
+/// Runs a suite to its end in the world's time.
+fn on(world: &World, suite: impl Future<Output = ()>) {
+    assert!(run_to_end(world, 1, AT_MOST, vec![Box::pin(suite)]), "virtual time ran out");
+}
+
+fn source_at() -> Endpoint {
+    Endpoint::new("source.model", 5432)
+}
+
+fn target_at() -> Endpoint {
+    Endpoint::new(TARGET_AT.0, TARGET_AT.1)
+}
+
+/// A world whose source has a replica, and no application.
+async fn with_replica(world: &World) {
+    let stamp = Stamp { migration: "orders".into(), epoch: Epoch(1) };
+    let source = world.instance(&"orders-prod".into()).await.expect("read").expect("there");
+    let cluster = CloudAction::CreateReplicaCluster(NewReplicaCluster {
+        cluster: "orders-aurora".into(),
+        source_arn: source.arn,
+        engine_version: "15.15".to_owned(),
+        parameter_group: ParameterGroupName::new("orders-cluster"),
+        security_groups: vec!["sg-quarantine-target".into()],
+        subnet_group: None,
+        encrypted: true,
+        kms_key: None,
+        backup_retention_days: 7,
+    });
+    let writer = CloudAction::CreateWriter(NewWriter {
+        instance: "orders-aurora-1".into(),
+        cluster: "orders-aurora".into(),
+        class: "db.r7g.large".to_owned(),
+        parameter_group: ParameterGroupName::new("orders-instance"),
+    });
+    for order in [cluster, writer] {
+        Cloud::act(world, &order, &stamp).await.expect("the order is taken");
+    }
+    world.sleep(Duration::from_mins(5)).await;
+    world.meddle(|world| world.dismiss());
+}
+
+struct Stores(std::sync::Mutex<MemoryStore>);
+
+#[async_trait]
+impl StoreFixture for Stores {
+    type Store = MemoryStore;
+
+    async fn fresh(&self) -> MemoryStore {
+        let fresh = MemoryStore::default();
+        *self.0.lock().expect("nobody panics with it") = fresh.clone();
+        fresh
+    }
+
+    async fn reopen(&self) -> MemoryStore {
+        self.0.lock().expect("nobody panics with it").clone()
+    }
+
+    fn drive(&self, task: Task<'_>) {
+        task.now_or_never().expect("a store in memory does not wait");
+    }
+}
+
+#[test]
+fn the_store_in_memory_keeps_every_promise() {
+    let stores = Stores(std::sync::Mutex::default());
+    store::every_promise(&stores).now_or_never().expect("a store in memory does not wait");
+}
+
+struct Gateway {
+    world: World,
+    made: AtomicU32,
+}
+
+#[async_trait]
+impl RouterFixture for Gateway {
+    fn router(&self) -> &dyn Router {
+        &self.world
+    }
+
+    async fn fresh_service(&self) -> ServiceName {
+        ServiceName::new(format!("orders-{}", self.made.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    async fn answering(&self) -> Endpoint {
+        let turn = self.made.fetch_add(1, Ordering::Relaxed);
+        if turn.is_multiple_of(2) { source_at() } else { target_at() }
+    }
+
+    async fn silent(&self) -> Endpoint {
+        Endpoint::new("nowhere.model", 5432)
+    }
+
+    async fn proxy(&self, service: &ServiceName) -> String {
+        let node = format!("sidecar-of-{service}");
+        self.world.meddle(|world| world.proxy(&node));
+        node
+    }
+
+    async fn pause(&self) {
+        self.world.sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn the_models_gateway_keeps_every_promise() {
+    let world = World::new(Delays::default(), Sabotage::None);
+    let gateway = Gateway { world: world.clone(), made: AtomicU32::new(0) };
+    on(&world, async {
+        with_replica(&world).await;
+        router::every_promise(&gateway).await;
+    });
+}
+
+struct Aws {
+    world: World,
+    made: AtomicU32,
+}
+
+#[async_trait]
+impl CloudFixture for Aws {
+    fn cloud(&self) -> &dyn Cloud {
+        &self.world
+    }
+
+    async fn fresh_source(&self) -> InstanceId {
+        let id = format!("shop-{}", self.made.fetch_add(1, Ordering::Relaxed));
+        self.world.meddle(|world| world.further_instance(&id));
+        InstanceId::new(id)
+    }
+
+    fn spare_group(&self) -> SecurityGroupId {
+        "sg-spare".into()
+    }
+
+    fn now(&self) -> Timestamp {
+        Clock::now(&self.world)
+    }
+
+    async fn pause(&self) {
+        self.world.sleep(Duration::from_millis(500)).await;
+    }
+
+    fn looks_max(&self) -> u32 {
+        400
+    }
+}
+
+#[test]
+fn the_models_cloud_keeps_every_promise() {
+    let world = World::new(Delays::default(), Sabotage::None);
+    let aws = Aws { world: world.clone(), made: AtomicU32::new(0) };
+    on(&world, cloud::every_promise(&aws));
+}
+
+struct Servers {
+    world: World,
+}
+
+#[async_trait]
+impl DatabaseFixture for Servers {
+    fn port(&self) -> &dyn Database {
+        &self.world
+    }
+
+    fn source(&self) -> Endpoint {
+        source_at()
+    }
+
+    fn replica(&self) -> Endpoint {
+        target_at()
+    }
+
+    fn nowhere(&self) -> Endpoint {
+        Endpoint::new("nowhere.model", 5432)
+    }
+
+    async fn connect(&self, state: SessionState) -> i32 {
+        let mut pid = 0;
+        self.world.meddle(|world| pid = world.session(state));
+        pid
+    }
+
+    async fn write(&self, database: &DatabaseName) {
+        self.world.meddle(|world| world.row(database));
+    }
+
+    async fn prepare(&self, identifier: &str) {
+        self.world.meddle(|world| {
+            world.prepared().insert(identifier.to_owned());
+        });
+    }
+
+    async fn roll_back_prepared(&self, identifier: &str) {
+        self.world.meddle(|world| {
+            world.prepared().remove(identifier);
+        });
+    }
+
+    fn passing_test(&self) -> String {
+        "select 1".to_owned()
+    }
+
+    fn failing_test(&self) -> String {
+        "select fail".to_owned()
+    }
+
+    fn writing_test(&self) -> String {
+        "insert into orders default values".to_owned()
+    }
+
+    async fn moment(&self) {
+        self.world.sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[test]
+fn the_models_servers_keep_every_promise() {
+    let world = World::new(Delays::default(), Sabotage::None);
+    let servers = Servers { world: world.clone() };
+    on(&world, async {
+        with_replica(&world).await;
+        database::every_promise(&servers).await;
+    });
+}
