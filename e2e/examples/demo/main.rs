@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
+use landfall_api::core::Seq;
+use landfall_api::core::journal::{Entry, Record};
 use landfall_e2e::load::Strength;
 use landfall_e2e::{CrashPoint, Fence, Report, Stage, StageConfig};
 use landfall_lab::seed::Size;
@@ -18,6 +20,7 @@ use landfall_lab::seed::Size;
 use crate::tell::Tell;
 
 /// Moves a live PostgreSQL database from the lab's RDS to the lab's Aurora and judges the move.
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cargo xtask demo")]
 struct Options {
@@ -112,7 +115,7 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     let tell = Tell::new(options.json);
     let done = match options.kill_at {
-        Some(KillAt::All) => kill::everywhere(&options, &tell).await,
+        Some(KillAt::All) => Box::pin(kill::everywhere(&options, &tell)).await,
         Some(KillAt::One(_)) | None => one(&options, &tell).await,
     };
     match done {
@@ -178,8 +181,7 @@ async fn quietly(config: StageConfig, crash: Option<CrashPoint>) -> Result<(Repo
 /// For each entry of the journal, whether it is an intent.
 async fn intents(stage: &Stage) -> Result<Vec<bool>> {
     let name = stage.spec.name.as_str().into();
-    let history = stage.product.client()?.history(&name, serde_json::from_str("0")?).await?;
-    let entries = serde_json::to_value(&history)?;
-    let entries = entries["entries"].as_array().cloned().unwrap_or_default();
-    Ok(entries.iter().map(|entry| entry["record"]["record"] == "intended").collect())
+    let history = stage.product.client()?.history(&name, Seq(0)).await?;
+    let intent = |entry: &Entry| matches!(entry.record, Record::Intended { .. });
+    Ok(history.entries.iter().map(intent).collect())
 }
