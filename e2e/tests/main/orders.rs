@@ -71,7 +71,16 @@ async fn interrupted_in_the_pause_the_command_says_how_to_go_on_and_goes_on() {
 #[tokio::test]
 async fn paused_by_a_person_the_move_stands_still_until_resumed() {
     let mut stage = stage_with_gates().await;
+    // Before connections wait a pause ends whoever follows.
+    stage.lab.arm(Order::unlimited(Fault::StuckCreate)).await;
     start(&mut stage).await;
+    until(&mut stage, |view| view.status.step == "replicate.wait_available").await;
+    landfall(&stage.product, ["pause", "shop", "--why", "lunch"]).await.says(0, &["paused by"]);
+    let file = stage.spec_file().unwrap();
+    let told = landfall(&stage.product, ["run", file.to_str().unwrap()]).await;
+    told.says(7, &["Paused by stage", "lunch", "accepted by the source", "landfall resume shop"]);
+    stage.lab.cloud().faults().clear(None);
+    landfall(&stage.product, ["resume", "shop"]).await.says(0, &[]);
     until_gate(&mut stage, "approve_cutover").await;
     // A gate is a pause already; an unknown gate and a move that runs are told apart.
     landfall(&stage.product, ["pause", "shop"]).await.says(2, &["waits at gate approve_cutover"]);
@@ -85,14 +94,19 @@ async fn paused_by_a_person_the_move_stands_still_until_resumed() {
     let paused = landfall(&stage.product, ["pause", "shop", "--why", "ask the owner"]).await;
     paused.says(0, &["paused by stage", "new connections wait"]);
     stage.lab.cloud().faults().clear(None);
+    // Connections wait: whoever follows stays, and sees what is to be typed.
     let file = stage.spec_file().unwrap();
-    let told = landfall(&stage.product, ["run", file.to_str().unwrap()]).await;
-    told.says(7, &["Paused by stage", "ask the owner", "landfall resume shop"]);
+    let log = stage.dir().join("run.log");
+    let following = stage.product.start(["run", file.to_str().unwrap()], &log).await.unwrap();
+    says(&log, "landfall resume shop").await;
+    has(&std::fs::read_to_string(&log).unwrap(), &["Paused by stage", "ask the owner"]);
     let view = until(&mut stage, |_| true).await.view;
     assert_eq!(view.status.step, "quiesce.drain_replica", "it went on: {:#?}", view.status);
     assert!(view.facts.proven.is_none());
     landfall(&stage.product, ["resume", "shop"]).await.says(0, &[]);
     until_gate(&mut stage, "accept").await;
+    let ended = tokio::time::timeout(LONG, following.wait()).await.expect("it ends");
+    assert_eq!(ended, Exit::Code(6), "{}", std::fs::read_to_string(&log).unwrap());
     landfall(&stage.product, ["retire", "shop", "--yes"]).await.says(0, &[]);
     let followed = until_over(&mut stage, Outcome::Moved).await;
     moved(stage, &followed).await;
