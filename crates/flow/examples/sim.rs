@@ -13,16 +13,24 @@ use landfall_flow::sim::{self, Report};
 
 const USAGE: &str = "sim [--seeds N] [--from S] [--seed ONE] [--trace] [--break fence]";
 
+/// How much is told.
+#[derive(PartialEq, Eq)]
+enum Telling {
+    Failures,
+    Stories,
+}
+
 /// What was asked for.
 struct Asked {
     seeds: u64,
     from: u64,
-    traced: Option<()>,
+    telling: Telling,
     sabotage: Sabotage,
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {
-    let mut asked = Asked { seeds: 500, from: 1, traced: None, sabotage: Sabotage::None };
+    let mut asked =
+        Asked { seeds: 500, from: 1, telling: Telling::Failures, sabotage: Sabotage::None };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--seeds" => asked.seeds = words.next()?.parse().ok()?,
@@ -31,7 +39,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {
                 asked.from = words.next()?.parse().ok()?;
                 asked.seeds = 1;
             }
-            "--trace" => asked.traced = Some(()),
+            "--trace" => asked.telling = Telling::Stories,
             "--break" if words.next()? == "fence" => asked.sabotage = Sabotage::Fence,
             _ => return None,
         }
@@ -55,7 +63,7 @@ fn simulate(asked: &Asked, out: &mut impl Write) -> io::Result<u64> {
     let (mut passed, mut failed) = (0_u64, 0);
     for seed in asked.from..asked.from.saturating_add(asked.seeds) {
         let report = sim::run(seed, asked.sabotage);
-        if asked.traced.is_some() {
+        if asked.telling == Telling::Stories {
             for line in &report.story {
                 writeln!(out, "{line}")?;
             }

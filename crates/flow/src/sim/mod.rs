@@ -14,6 +14,7 @@ mod storm;
 mod story;
 mod tap;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -102,7 +103,9 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Report {
         broken: Mutex::default(),
         view: Mutex::default(),
     };
-    let verdict = night.pass(seed);
+    // A panic is a finding like any other, and it must not hide its seed.
+    let passed = panic::catch_unwind(AssertUnwindSafe(|| night.pass(seed)));
+    let verdict = passed.unwrap_or_else(|_| Err("something panicked".to_owned()));
     drop(night);
     let entries = store.entries(&spec.migration.name);
     let leaders = entries.iter().map(|entry| entry.epoch.0).max().unwrap_or(0);
@@ -122,11 +125,7 @@ impl Night<'_> {
         let tapped = Tapped::new(self.world.ports(self.spec), &storm);
         let verdict = Mutex::new(None);
         let judge = async {
-            let started = crate::start(self.store, self.world, self.spec.clone(), "ann").await;
-            let judged = match started {
-                Ok(_) => self.judge().await,
-                Err(refusal) => Err(format!("the move cannot start: {refusal}")),
-            };
+            let judged = self.attempts().await;
             *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         };
         let lanes: Vec<crate::model::Lane<'_>> = vec![
@@ -140,6 +139,20 @@ impl Night<'_> {
         run_to_end(self.world, seed, 2 * judge::ENDS_WITHIN, lanes);
         let verdict = verdict.into_inner().unwrap_or_else(PoisonError::into_inner);
         verdict.unwrap_or_else(|| Err("virtual time ran out".to_owned()))
+    }
+
+    /// A move, and now and then another try after an undone one.
+    async fn attempts(&self) -> Result<Outcome, String> {
+        loop {
+            let started = crate::start(self.store, self.world, self.spec.clone(), "ann").await;
+            started.map_err(|refusal| format!("the move cannot start: {refusal}"))?;
+            let outcome = self.judge().await?;
+            let spent = self.world.footprint().contains_key("cluster orders-aurora");
+            if outcome == Outcome::Moved || spent || self.dice.chance(600) {
+                return Ok(outcome);
+            }
+            self.story.tell("it is tried again".to_owned());
+        }
     }
 
     /// One machine: its orchestrator dies and is started again, under another name.
@@ -157,9 +170,14 @@ impl Night<'_> {
             };
             let ended = pulse.until_it_stops(driver.run(&self.spec.migration.name)).await;
             match ended {
-                Some(Ended::Finished(_)) => return,
                 Some(ended @ (Ended::Store(_) | Ended::Told)) => self.report(&holder, &ended),
-                Some(Ended::Unknown | Ended::LedByAnother { .. } | Ended::LostLease) | None => {}
+                Some(
+                    Ended::Finished(_)
+                    | Ended::Unknown
+                    | Ended::LedByAnother { .. }
+                    | Ended::LostLease,
+                )
+                | None => {}
             }
         }
     }
