@@ -26,6 +26,8 @@ pub struct Look<'a> {
     pub facts: &'a Facts,
     /// When this step became the current one.
     pub entered_at: Timestamp,
+    /// Doing or undoing: the way back must not depend on what only the way forward needs.
+    pub course: Course,
 }
 
 impl Look<'_> {
@@ -63,6 +65,8 @@ pub enum Plan {
     Do(Vec<Action>),
     /// The world needs time.
     Wait(Box<Wait>),
+    /// What an earlier step proved does not hold any more: the move goes on from there.
+    Return(&'static str),
     /// A person decides at the gate of this name.
     Gate(&'static str),
     /// It cannot go on like this.
@@ -155,7 +159,7 @@ pub trait AnyStep: Send + Sync {
     /// [`Step::TITLE`].
     fn title(&self) -> &'static str;
     /// Observes and decides.
-    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure>;
+    async fn decide(&self, look: &Look<'_>) -> Result<Decision, Failure>;
 }
 
 #[async_trait]
@@ -168,9 +172,9 @@ impl<S: Step> AnyStep for S {
         S::TITLE
     }
 
-    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure> {
+    async fn decide(&self, look: &Look<'_>) -> Result<Decision, Failure> {
         let seen = self.observe(look).await?;
-        let plan = match course {
+        let plan = match look.course {
             Course::Doing => self.plan(look.spec, look.facts, &seen),
             Course::Undoing => self.undo(look.spec, look.facts, &seen),
         };

@@ -9,9 +9,10 @@ use landfall_core::quantity::duration_text;
 use landfall_core::spec::OnOverrun;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_core::{Code, Problem};
+use serde_json::Value;
 
 use super::{Drive, Ended, Placed};
-use crate::process::{self, Row};
+use crate::process::{self, Row, Undo};
 use crate::step::{Decision, Look, Plan, Wait};
 
 /// A view of RDS may be older than an order by this much.
@@ -67,13 +68,21 @@ impl Drive<'_> {
         if self.view.trail.done {
             return self.enter_next(Some(row)).await;
         }
+        let course = self.view.status.course;
+        if course == Course::Undoing && row.undo == Undo::Nothing {
+            // The way back does not depend on a look that it does not need: what made people abort
+            // may well be the server that does not answer.
+            let _: Placed = self.place(Record::Completed { seen: Value::Null }).await?;
+            return Ok(());
+        }
         let look = Look {
             ports: self.driver.ports,
             spec: &self.view.spec,
             facts: &self.view.facts,
             entered_at: self.view.entered_at,
+            course,
         };
-        match row.step.decide(&look, self.view.status.course).await {
+        match row.step.decide(&look).await {
             Ok(decision) => {
                 self.blind = 0;
                 self.follow(row, decision).await
@@ -114,6 +123,15 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Goes back, forward in course, to an earlier row whose proof does not hold any more.
+    async fn enter_again(&mut self, step: &'static str) -> Result<(), Ended> {
+        let at = process::position(self.rows, step);
+        let Some(row) = at.and_then(|at| self.rows.get(at)) else { return Ok(()) };
+        let entered = Record::Entered { phase: row.phase, course: self.view.status.course };
+        let _: Placed = self.place_at(Some(step.to_owned()), entered).await?;
+        Ok(())
+    }
+
     async fn follow(&mut self, row: &'static Row, decision: Decision) -> Result<(), Ended> {
         let Decision { seen, plan } = decision;
         let gated = matches!(self.view.status.run, Run::AwaitingApproval { .. });
@@ -134,6 +152,7 @@ impl Drive<'_> {
                 }
                 Record::Completed { seen }
             }
+            Plan::Return(step) => return self.enter_again(step).await,
             Plan::Do(actions) => return self.act(row, seen, actions).await,
             Plan::Wait(wait) => return self.wait(row, *wait).await,
             Plan::Gate(_) if gated => return self.pass(self.patience(1)).await,

@@ -12,7 +12,7 @@ use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::cloud::{Instance, ResourceState, Subject};
 use landfall_core::port::database::{Session, SessionKind, SessionState};
 use landfall_core::spec::FenceKind;
-use landfall_core::{Code, Fact, Facts, Problem, Spec};
+use landfall_core::{Code, Course, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Membership, groups_are, source, source_endpoint};
@@ -45,14 +45,17 @@ impl Step for FenceSource {
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let source = source(look).await?;
         let terminates = look.spec.fence() == FenceKind::Terminate;
+        // Opening the source must not depend on its answers, nor on AWS's events.
+        let doing = look.course == Course::Doing;
+        let closed = doing && look.facts.fence_active.is_some();
         let clients = match (look.ports.database, source_endpoint(look.facts)) {
-            (Some(database), Some(at)) if terminates && look.facts.fence_active.is_some() => {
+            (Some(database), Some(at)) if terminates && closed => {
                 let all = database.sessions(at).await?;
                 Some(all.into_iter().filter(could_write).collect())
             }
             _ => None,
         };
-        let last_restart = if terminates {
+        let last_restart = if terminates || !doing {
             None
         } else {
             last_restart(look, &Subject::Instance(source.id.clone())).await?
@@ -85,7 +88,7 @@ impl Step for FenceSource {
         match &seen.clients {
             Some(clients) => terminate(spec, facts, clients, seen.now.duration_since(closed_at)),
             None if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
-            None => reboot(spec, facts, seen, restart_before),
+            None => reboot(spec, facts, seen, (closed_at, restart_before)),
         }
     }
 
@@ -168,11 +171,18 @@ fn terminate(
     Plan::act(DatabaseAction::TerminateSessions { at, class: SessionClass::All })
 }
 
-fn reboot(spec: &Spec, facts: &Facts, seen: &Seen, before: Option<Timestamp>) -> Plan {
+fn reboot(
+    spec: &Spec,
+    facts: &Facts,
+    seen: &Seen,
+    (closed_at, before): (Timestamp, Option<Timestamp>),
+) -> Plan {
     let available = seen.source.state == ResourceState::Available;
     let restarted = seen.last_restart.is_some() && seen.last_restart > before;
+    // A reboot from before the groups were in force ended no session that came in meanwhile.
+    let ordered = facts.reboot_ordered.filter(|at| *at >= closed_at);
     let ordered_lately =
-        facts.reboot_ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
+        ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
     match (restarted, available) {
         (true, true) => Plan::Done,
         (false, true) if !ordered_lately => {

@@ -80,10 +80,10 @@ impl AnyStep for Gate {
         self.title
     }
 
-    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure> {
+    async fn decide(&self, look: &Look<'_>) -> Result<Decision, Failure> {
         let policy = (self.policy)(look.spec);
         let backups = match policy {
-            Policy::ForBackups if course == Course::Doing => {
+            Policy::ForBackups if look.course == Course::Doing => {
                 Some(source(look).await?.backup_retention_days)
             }
             Policy::ForBackups | Policy::Closed | Policy::Open => None,
@@ -94,7 +94,7 @@ impl AnyStep for Gate {
             Policy::ForBackups => backups.is_some_and(|days| days > 0),
         };
         let approved = self.approved(look.facts);
-        let plan = if course == Course::Undoing || open || approved {
+        let plan = if look.course == Course::Undoing || open || approved {
             Plan::Done
         } else {
             Plan::Gate(self.name())

@@ -7,7 +7,7 @@
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::router::{Route, RouteView, Traffic};
-use landfall_core::{Fact, Facts, Spec};
+use landfall_core::{Course, Fact, Facts, Spec};
 
 use super::{endpoint, gateway_problem, prove_fence, source_endpoint, stragglers, target};
 use crate::step::{BRISK, Look, Plan, Step};
@@ -21,7 +21,7 @@ impl Step for HoldTraffic {
     type Seen = RouteView;
 
     async fn observe(&self, look: &Look<'_>) -> Result<RouteView, Failure> {
-        if look.facts.held_since.is_none() {
+        if look.course == Course::Doing && look.facts.held_since.is_none() {
             warm_up(look).await?;
         }
         look.ports.router.view(&look.spec.route.service).await

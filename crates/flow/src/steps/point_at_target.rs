@@ -7,7 +7,7 @@
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::router::{RouteView, Traffic};
-use landfall_core::{Code, Endpoint, Facts, Problem, Spec};
+use landfall_core::{Code, Course, Endpoint, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{endpoint, gateway_problem, source_endpoint, target};
@@ -32,7 +32,7 @@ impl Step for PointAtTarget {
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let view = look.ports.router.view(&look.spec.route.service).await?;
         // Undo does not need the target, and must not depend on it.
-        if look.facts.promoted.is_none() {
+        if look.course == Course::Undoing || look.facts.promoted.is_none() {
             return Ok(Seen { view, target: None, way: Ok(()) });
         }
         let cluster = target(look).await?;

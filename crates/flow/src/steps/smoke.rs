@@ -37,9 +37,9 @@ impl AnyStep for Smoke {
         self.title
     }
 
-    async fn decide(&self, look: &Look<'_>, course: Course) -> Result<Decision, Failure> {
+    async fn decide(&self, look: &Look<'_>) -> Result<Decision, Failure> {
         let tests = &look.spec.smoke.sql;
-        let (Course::Doing, Some(database)) = (course, look.ports.database) else {
+        let (Course::Doing, Some(database)) = (look.course, look.ports.database) else {
             return Ok(Decision { seen: json!({ "tests": 0 }), plan: Plan::Done });
         };
         let mut failed = Vec::new();
