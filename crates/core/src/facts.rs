@@ -218,6 +218,8 @@ pub struct Facts {
     pub approvals: Vec<String>,
     /// The latest fence proof.
     pub fenced: Option<FenceProof>,
+    /// How often the fence was proven: each proof has a marker of its own.
+    pub fence_proofs: u32,
     /// The latest marker.
     pub marked: Option<(String, Lsn)>,
     /// The sync proof.
@@ -242,6 +244,7 @@ impl Facts {
             Record::Requested { request: Request::Approve { gate, .. } } => {
                 self.approvals.push(gate.clone());
             }
+            Record::Requested { request: Request::Resume { .. } } => self.distrust(),
             Record::Requested { .. }
             | Record::Led { .. }
             | Record::Entered { .. }
@@ -251,6 +254,17 @@ impl Facts {
             | Record::GateOpened { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => {}
+        }
+    }
+
+    /// Nobody watched the fence while the move stood still: what was proven before is proven anew.
+    /// Once promotion is ordered there is nothing left to prove.
+    fn distrust(&mut self) {
+        if self.promotion_ordered.is_none() {
+            self.fence_active = None;
+            self.fenced = None;
+            self.marked = None;
+            self.proven = None;
         }
     }
 
@@ -267,6 +281,10 @@ impl Facts {
                 self.promotion_ordered = self.promotion_ordered.or(Some(at));
             }
             Action::Cloud(CloudAction::RebootInstance { .. }) => self.reboot_ordered = Some(at),
+            // Until it is seen in force again, the source is open.
+            Action::Cloud(CloudAction::SetInstanceSecurityGroups { .. }) => {
+                self.fence_active = None;
+            }
             Action::Route(RouteAction::Adopt { .. } | RouteAction::Point { .. })
             | Action::Cloud(_)
             | Action::Database(_) => {}
@@ -286,7 +304,10 @@ impl Facts {
             Fact::FenceActive { at, last_restart } => {
                 self.fence_active = Some((at, last_restart));
             }
-            Fact::Fenced(proof) => self.fenced = Some(proof),
+            Fact::Fenced(proof) => {
+                self.fenced = Some(proof);
+                self.fence_proofs = self.fence_proofs.saturating_add(1);
+            }
             Fact::Marked { token, lsn } => self.marked = Some((token, lsn)),
             Fact::Proven(proof) => self.proven = Some(proof),
             Fact::Promoted { at } => self.promoted = Some(at),

@@ -17,6 +17,7 @@ use landfall_core::port::database::{MarkerView, ServerView};
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::fence_source::FenceSource;
 use super::final_marker::token;
 use super::metric_proof::{self, Reading};
 use super::prove_fence::{self, Inside};
@@ -70,7 +71,7 @@ impl Step for DrainReplica {
         if facts.proven.is_some() {
             return Plan::Done;
         }
-        let Some(fenced) = &facts.fenced else { return Plan::blocked(fence_unproven()) };
+        let Some(fenced) = &facts.fenced else { return Plan::Return(FenceSource::ID) };
         let reading = metric_proof::read(&seen.points, fenced.at);
         match &seen.both {
             Some(both) => with_access(spec, facts, both, reading, seen.now),
@@ -111,10 +112,10 @@ async fn both(
 }
 
 fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: Timestamp) -> Plan {
-    if let Some(problem) = prove_fence::leak(&both.fence).or_else(|| wrote_since(facts, both)) {
+    if let Some(problem) = prove_fence::leak_since(facts, &both.fence) {
         return Plan::blocked(problem);
     }
-    let Some((_, lsn)) = &facts.marked else { return Plan::blocked(fence_unproven()) };
+    let Some((_, lsn)) = &facts.marked else { return Plan::Return(FenceSource::ID) };
     if let Some(problem) = not_a_copy(both) {
         return Plan::blocked(problem);
     }
@@ -167,22 +168,6 @@ fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
         .or(spec.limits.step_within, late)
 }
 
-/// The counters stood still between the fence's proof and this one.
-fn wrote_since(facts: &Facts, both: &Both) -> Option<Problem> {
-    let counted = facts.fenced.as_ref()?.writes_counted?;
-    (both.fence.after != counted).then(|| {
-        Problem::new(
-            Code::FenceLeaks,
-            format!(
-                "{} rows were written to the source after its fence was proven",
-                both.fence.after.abs_diff(counted)
-            ),
-            "Run `landfall abort`: it opens the source, and nothing is lost. Find the writer \
-             before the next attempt.",
-        )
-    })
-}
-
 fn not_a_copy(both: &Both) -> Option<Problem> {
     let (source, target) = (&both.source, &both.target);
     let differs = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
@@ -197,12 +182,4 @@ fn not_a_copy(both: &Both) -> Option<Problem> {
             "Run `landfall abort`, then start again with a fresh replica.",
         )
     })
-}
-
-fn fence_unproven() -> Problem {
-    Problem::new(
-        Code::ProofMissing,
-        "there is no proof of the fence, or no marker, to prove the sync against",
-        "Run `landfall abort`: the source opens, and nothing is lost.",
-    )
 }

@@ -10,6 +10,7 @@ use landfall_core::port::database::MarkerView;
 use landfall_core::{Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::fence_source::FenceSource;
 use super::source_endpoint;
 use crate::step::{Look, Plan, Step};
 
@@ -38,6 +39,9 @@ impl Step for FinalMarker {
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        if facts.fenced.is_none() {
+            return Plan::Return(FenceSource::ID);
+        }
         let (Some(marker), Some(at)) = (seen.marker, source_endpoint(facts)) else {
             return Plan::Done;
         };
@@ -59,7 +63,11 @@ impl Step for FinalMarker {
     }
 }
 
-/// One marker per attempt.
+/// One marker per proof of the fence: an older one says nothing about writes that came after it.
 pub(super) fn token(spec: &Spec, facts: &Facts) -> String {
-    format!("{}/{}", spec.migration.name, facts.attempt)
+    let attempt = format!("{}/{}", spec.migration.name, facts.attempt);
+    match facts.fence_proofs {
+        0 | 1 => attempt,
+        proof => format!("{attempt}/{proof}"),
+    }
 }

@@ -1,22 +1,25 @@
 //! Purpose: the replica becomes a primary of its own, once sync is proven.
-//! Reads: the cluster; on undo also who may have written to it.
+//! Reads: the cluster, and the fence once more in the look that decides the order; on undo also who
+//!   may have written to the cluster.
 //! Changes: PromoteReadReplicaDBCluster. It cannot be taken back; the source stays the truth.
 //! Undo: nothing is taken back: the promoted target is spent and stays closed. First it is shown
 //!   that nobody wrote to it, or a person decides.
 //! If it dies here: AWS promotes or does not; both sides stay closed; the next start sees which.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use landfall_core::action::CloudAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
 use landfall_core::quantity::duration_text;
-use landfall_core::{Code, Fact, Facts, Problem, Spec};
+use landfall_core::{Code, Course, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::fence_source::could_write;
-use super::prove_fence::total;
+use super::fence_source::{FenceSource, could_write};
+use super::prove_fence::{Again, again, broken, total};
 use crate::step::{BRISK, Look, Plan, Step};
 
 /// How long an ordered promotion may take to show before it is ordered again.
@@ -37,6 +40,8 @@ pub(crate) struct Use {
 pub struct Seen {
     cluster: Option<Cluster>,
     used: Option<Use>,
+    /// The fence, while promotion may still be ordered.
+    fence: Option<Again>,
     now: Timestamp,
 }
 
@@ -46,7 +51,7 @@ impl Step for PromoteReplica {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let cluster = look.ports.cloud.cluster(&look.spec.target.cluster).await?;
+        let (cluster, fence) = cluster_and_fence(look).await?;
         let ordered = look.facts.promotion_ordered.is_some();
         let promoted = cluster.as_ref().filter(|c| ordered && c.replicates_from.is_none());
         let at = promoted.and_then(|cluster| cluster.endpoint.as_ref());
@@ -58,7 +63,7 @@ impl Step for PromoteReplica {
             }
             _ => None,
         };
-        Ok(Seen { cluster, used, now: look.now() })
+        Ok(Seen { cluster, used, fence, now: look.now() })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -72,21 +77,24 @@ impl Step for PromoteReplica {
             };
         }
         if facts.proven.is_none() {
-            return Plan::blocked(Problem::new(
-                Code::ProofMissing,
-                "promotion without a proof of sync is refused",
-                "Run `landfall abort`: the source opens, and nothing is lost.",
-            ));
+            return Plan::Return(FenceSource::ID);
         }
-        if facts.promotion_ordered.is_none()
-            && let Some(problem) = no_time(spec, facts, seen.now)
-        {
+        let broken = seen.fence.as_ref().and_then(|fence| broken(spec, facts, fence));
+        let no_time = || match facts.promotion_ordered {
+            Some(_) => None,
+            None => no_time(spec, facts, seen.now),
+        };
+        if let Some(problem) = broken.or_else(no_time) {
             return Plan::blocked(problem);
         }
         let busy = cluster.state != ResourceState::Available;
         if busy || ordered_lately(facts, seen.now) {
             let why = format!("{} to be promoted", cluster.id);
             return Plan::wait(spec, why, cluster.state.to_string()).every(BRISK);
+        }
+        // Never on a proof alone: it may be an hour old, and the groups somebody else's by now.
+        if seen.fence.is_none() {
+            return Plan::wait(spec, "a look at the fence before promotion", "").every(BRISK);
         }
         Plan::act(CloudAction::PromoteCluster { cluster: cluster.id.clone() })
     }
@@ -112,6 +120,24 @@ impl Step for PromoteReplica {
         }
         Plan::Done
     }
+}
+
+/// The cluster and the fence in one look, so that the pause is not longer for it. The fence counts
+/// only where promotion may follow: behind an order nothing waits for the source any more.
+async fn cluster_and_fence(look: &Look<'_>) -> Result<(Option<Cluster>, Option<Again>), Failure> {
+    let first = look.course == Course::Doing && look.facts.promotion_ordered.is_none();
+    let fence = pin!(async { if first { again(look).await.map(Some) } else { Ok(None) } });
+    let (cluster, fence) = join(look.ports.cloud.cluster(&look.spec.target.cluster), fence).await;
+    let cluster = cluster?;
+    let ready = |c: &Cluster| c.replicates_from.is_some() && c.state == ResourceState::Available;
+    let may_order = cluster.as_ref().is_some_and(ready);
+    let once_more = look.course == Course::Doing && !ordered_lately(look.facts, look.now());
+    let fence = match (may_order, first) {
+        (true, true) => fence?,
+        (true, false) if once_more => Some(again(look).await?),
+        (_, _) => None,
+    };
+    Ok((cluster, fence))
 }
 
 fn ordered_lately(facts: &Facts, now: Timestamp) -> bool {

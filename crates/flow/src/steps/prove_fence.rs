@@ -5,16 +5,20 @@
 //! Undo: nothing to undo.
 //! If it dies here: the source is fenced; the next start proves it again.
 
+use std::pin::pin;
+
+use futures_util::future::{join, try_join};
 use jiff::Timestamp;
 use landfall_core::facts::FenceProof;
 use landfall_core::failure::Failure;
+use landfall_core::ids::InstanceId;
 use landfall_core::port::Database;
-use landfall_core::port::cloud::{Instance, Subject};
+use landfall_core::port::cloud::{GroupMembership, Instance, Subject};
 use landfall_core::port::database::{Session, WriteCounters};
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::fence_source::{could_write, last_restart};
+use super::fence_source::{FenceSource, could_write, last_restart};
 use super::{Membership, groups_are, source, source_endpoint};
 use crate::step::{Look, Plan, Step};
 
@@ -62,9 +66,12 @@ impl Step for ProveFence {
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        if facts.fence_active.is_none() {
+            return Plan::Return(FenceSource::ID);
+        }
         let wanted = [spec.cutover.quarantine_group.clone()];
         if groups_are(&seen.source.security_groups, &wanted) != Membership::InForce {
-            return Plan::blocked(groups_drifted(&seen.source));
+            return Plan::blocked(groups_drifted(&seen.source.id));
         }
         if let Some(problem) = seen.inside.as_ref().and_then(leak) {
             return Plan::blocked(problem);
@@ -93,6 +100,48 @@ impl Step for ProveFence {
 
 fn restarted(facts: &Facts, last: Option<Timestamp>) -> bool {
     facts.fence_active.is_some_and(|(_, before)| last.is_some() && last > before)
+}
+
+/// The fence looked at once more: a proof is as old as the journal says, and the world goes on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Again {
+    groups: Vec<GroupMembership>,
+    inside: Option<Inside>,
+}
+
+/// Looks once more before promotion. What cannot be looked at is not trusted.
+pub(super) async fn again(look: &Look<'_>) -> Result<Again, Failure> {
+    let inside = async {
+        match (look.ports.database, source_endpoint(look.facts)) {
+            (Some(database), Some(at)) => inside(database, at).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    let (source, inside) = try_join(pin!(source(look)), pin!(inside)).await?;
+    Ok(Again { groups: source.security_groups, inside })
+}
+
+/// Looks once more before release. A source that is gone, or does not answer behind its closed
+/// groups, takes no writes, and traffic does not wait for it.
+pub(super) async fn again_if_there(look: &Look<'_>) -> Result<Option<Again>, Failure> {
+    let inside = async {
+        match (look.ports.database, source_endpoint(look.facts)) {
+            (Some(database), Some(at)) => inside(database, at).await.ok(),
+            _ => None,
+        }
+    };
+    let source = look.ports.cloud.instance(&look.spec.source.instance);
+    let (source, inside) = join(source, pin!(inside)).await;
+    Ok(source?.map(|source| Again { groups: source.security_groups, inside }))
+}
+
+/// What differs from the proof, when anything does.
+pub(super) fn broken(spec: &Spec, facts: &Facts, again: &Again) -> Option<Problem> {
+    let wanted = [spec.cutover.quarantine_group.clone()];
+    if groups_are(&again.groups, &wanted) != Membership::InForce {
+        return Some(groups_drifted(&spec.source.instance));
+    }
+    again.inside.as_ref().and_then(|inside| leak_since(facts, inside))
 }
 
 /// Two looks at the counters with the sessions between them.
@@ -131,6 +180,20 @@ pub(super) fn leak(seen: &Inside) -> Option<Problem> {
     None
 }
 
+/// Who gets through now, or did since the fence was proven: the counters stood still meanwhile.
+pub(super) fn leak_since(facts: &Facts, seen: &Inside) -> Option<Problem> {
+    let counted = || facts.fenced.as_ref()?.writes_counted.filter(|counted| *counted != seen.after);
+    leak(seen).or_else(|| {
+        let rows = seen.after.abs_diff(counted()?);
+        Some(Problem::new(
+            Code::FenceLeaks,
+            format!("{rows} rows were written to the source after its fence was proven"),
+            "Run `landfall abort`: it opens the source, and nothing is lost. Find the writer \
+             before the next attempt.",
+        ))
+    })
+}
+
 /// A prepared transaction outlives every session and every fence.
 pub(super) fn prepared_problem(open: &[String]) -> Option<Problem> {
     let first = open.first()?;
@@ -150,10 +213,10 @@ fn describe(session: &Session) -> String {
     )
 }
 
-pub(super) fn groups_drifted(source: &Instance) -> Problem {
+fn groups_drifted(source: &InstanceId) -> Problem {
     Problem::new(
         Code::FenceLeaks,
-        format!("the security groups of {} are not the quarantine group alone", source.id),
+        format!("the security groups of {source} are not the quarantine group alone"),
         "Find who changed them; `landfall resume` looks again, `landfall abort` puts the \
          production groups back.",
     )
