@@ -72,7 +72,7 @@ async fn envoy_killed_in_the_pause_is_named_and_the_move_goes_on_when_it_is_back
     start(&mut stage).await;
     into_the_pause(&mut stage).await;
     let bootstrap = envoy_dies(&stage).await;
-    stage.lab.cloud().faults().clear(None);
+    stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
     let view = until_stopped(&mut stage).await;
     let writes = match view.status.step.as_str() {
         "cutover.release_traffic" => Writes::Target,

@@ -44,7 +44,9 @@ async fn interrupted_in_the_pause_the_command_says_how_to_go_on_and_goes_on() {
     let told = landfall(&stage.product, ["approve", "shop", "approve_cutover"]).await;
     told.says(0, &["nobody leads this move", "landfall run"]);
 
-    stage.lab.arm(Order::unlimited(Fault::ReplicaStall)).await;
+    for fault in [Fault::ReplicaStall, Fault::MetricGap] {
+        stage.lab.arm(Order::unlimited(fault)).await;
+    }
     let log = stage.dir().join("run.log");
     let xds = stage.product.xds.to_string();
     let arguments = ["run", file, "--xds-listen", &xds];
@@ -59,7 +61,7 @@ async fn interrupted_in_the_pause_the_command_says_how_to_go_on_and_goes_on() {
     let told = landfall(&stage.product, ["status", "shop"]).await;
     told.says(0, &["quiesce"]);
 
-    stage.lab.cloud().faults().clear(None);
+    stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
     run(&stage, file).await.says(6, &["landfall retire shop", "accepted by the target"]);
     landfall(&stage.product, ["approve", "shop", "accept"]).await.says(0, &[]);
     run(&stage, file).await.says(0, &["shop is moved", "accepted by the target"]);
@@ -93,7 +95,7 @@ async fn paused_by_a_person_the_move_stands_still_until_resumed() {
     into_the_pause(&mut stage).await;
     let paused = landfall(&stage.product, ["pause", "shop", "--why", "ask the owner"]).await;
     paused.says(0, &["paused by stage", "new connections wait"]);
-    stage.lab.cloud().faults().clear(None);
+    stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
     // Connections wait: whoever follows stays, and sees what is to be typed.
     let file = stage.spec_file().unwrap();
     let log = stage.dir().join("run.log");
