@@ -290,7 +290,8 @@ fn a_fence_that_drifts_during_the_soak_is_closed_again() {
     let before = bench.world.footprint();
     bench.start();
     let production: Vec<SecurityGroupId> = vec!["sg-app".into(), "sg-office".into()];
-    let accepts = |record: &Record| matches!(record, Record::GateOpened { gate } if gate == "accept");
+    let accepts =
+        |record: &Record| matches!(record, Record::GateOpened { gate } if gate == "accept");
     let soaking = |entry: &landfall_core::journal::NewEntry| accepts(&entry.record);
     let strike = Strike::does(Moment::After, soaking, || {
         bench.world.meddle(|world| world.regroup_source(&production));
