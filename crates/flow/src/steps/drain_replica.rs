@@ -9,7 +9,7 @@ use std::pin::pin;
 
 use futures_util::future::{Either, select, try_join};
 use jiff::Timestamp;
-use landfall_core::facts::{MetricVerdict, SyncProof};
+use landfall_core::facts::{FenceProof, MetricVerdict, SyncProof};
 use landfall_core::failure::Failure;
 use landfall_core::port::Database;
 use landfall_core::port::cloud::{Metric, MetricPoint, MetricQuery, Subject};
@@ -72,7 +72,7 @@ impl Step for DrainReplica {
             return Plan::Done;
         }
         let Some(fenced) = &facts.fenced else { return Plan::Return(FenceSource::ID) };
-        let reading = metric_proof::read(&seen.points, fenced.at);
+        let reading = metric_proof::read(&seen.points, quiet_from(fenced));
         match &seen.both {
             Some(both) => with_access(spec, facts, both, reading, seen.now),
             None => by_metric(spec, reading, seen.now),
@@ -84,9 +84,15 @@ impl Step for DrainReplica {
     }
 }
 
+/// From when on nobody wrote, by AWS's clock where it says so: its points are compared with it, and
+/// ours may be minutes behind.
+fn quiet_from(proof: &FenceProof) -> Timestamp {
+    proof.restarted_at.unwrap_or(proof.at)
+}
+
 /// The metric's points since the fence was proven.
 async fn points(look: &Look<'_>, now: Timestamp) -> Result<Vec<MetricPoint>, Failure> {
-    let from = look.facts.fenced.as_ref().map_or(look.entered_at, |proof| proof.at);
+    let from = look.facts.fenced.as_ref().map_or(look.entered_at, quiet_from);
     let query = MetricQuery {
         metric: Metric::OldestReplicationSlotLag,
         subject: Subject::Instance(look.spec.source.instance.clone()),
@@ -182,4 +188,28 @@ fn not_a_copy(both: &Both) -> Option<Problem> {
             "Run `landfall abort`, then start again with a fresh replica.",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example_spec;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn points_are_compared_by_the_clock_that_made_them() {
+        // Our clock is two minutes behind: by it, points from before the fence are behind it.
+        let proof =
+            FenceProof { at: at(1_000), writes_counted: None, restarted_at: Some(at(1_120)) };
+        let facts = Facts { fenced: Some(proof), ..Facts::default() };
+        let plan = |seconds: [i64; 2]| {
+            let points = seconds.map(|second| MetricPoint { at: at(second), value: 0.0 }).to_vec();
+            DrainReplica.plan(&example_spec(), &facts, &Seen { both: None, points, now: at(1_300) })
+        };
+        assert!(matches!(plan([1_020, 1_080]), Plan::Wait(_)));
+        assert!(matches!(plan([1_140, 1_200]), Plan::Conclude(Fact::Proven(_))));
+    }
 }
