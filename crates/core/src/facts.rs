@@ -212,7 +212,7 @@ pub struct Facts {
     pub groups_were: Option<Vec<SecurityGroupId>>,
     /// When the quarantine was first seen in force, and the latest restart event then.
     pub fence_active: Option<(Timestamp, Option<Timestamp>)>,
-    /// When the latest reboot of the source was ordered.
+    /// When the latest reboot of the source was ordered, behind the quarantine in force.
     pub reboot_ordered: Option<Timestamp>,
     /// Gates that were approved.
     pub approvals: Vec<String>,
@@ -303,6 +303,8 @@ impl Facts {
             Fact::GroupsWere { groups } => self.groups_were = Some(groups),
             Fact::FenceActive { at, last_restart } => {
                 self.fence_active = Some((at, last_restart));
+                // A reboot from before ended no session that came in until now.
+                self.reboot_ordered = None;
             }
             Fact::Fenced(proof) => {
                 self.fenced = Some(proof);

@@ -81,14 +81,14 @@ impl Step for FenceSource {
             }
             Membership::InForce => {}
         }
-        let Some((closed_at, restart_before)) = facts.fence_active else {
+        let Some((closed_at, _)) = facts.fence_active else {
             let last_restart = seen.last_restart;
             return Plan::Learn(Fact::FenceActive { at: seen.now, last_restart });
         };
         match &seen.clients {
             Some(clients) => terminate(spec, facts, clients, seen.now.duration_since(closed_at)),
             None if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
-            None => reboot(spec, facts, seen, (closed_at, restart_before)),
+            None => reboot(spec, facts, seen),
         }
     }
 
@@ -138,6 +138,13 @@ pub(super) async fn last_restart(
     Ok(restarts.map(|event| event.at).max())
 }
 
+/// A restart came after the quarantine was in force, and it is ours: the event of an earlier one may
+/// reach us late, and the sessions that came after that one are still there.
+pub(super) fn restarted(facts: &Facts, last: Option<Timestamp>) -> bool {
+    let after = facts.fence_active.is_some_and(|(_, before)| last.is_some() && last > before);
+    after && facts.reboot_ordered.is_some()
+}
+
 fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
     match groups_are(&seen.source.security_groups, wanted) {
         Membership::InForce => Plan::blocked(Problem::new(
@@ -171,18 +178,11 @@ fn terminate(
     Plan::act(DatabaseAction::TerminateSessions { at, class: SessionClass::All })
 }
 
-fn reboot(
-    spec: &Spec,
-    facts: &Facts,
-    seen: &Seen,
-    (closed_at, before): (Timestamp, Option<Timestamp>),
-) -> Plan {
+fn reboot(spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
     let available = seen.source.state == ResourceState::Available;
-    let restarted = seen.last_restart.is_some() && seen.last_restart > before;
-    // A reboot from before the groups were in force ended no session that came in meanwhile.
-    let ordered = facts.reboot_ordered.filter(|at| *at >= closed_at);
+    let restarted = restarted(facts, seen.last_restart);
     let ordered_lately =
-        ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
+        facts.reboot_ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
     match (restarted, available) {
         (true, true) => Plan::Done,
         (false, true) if !ordered_lately => {
@@ -201,4 +201,26 @@ fn no_access() -> Problem {
         "the fence is to end sessions through SQL, and there is no access",
         "Add [access] or set cutover.fence to \"reboot\".",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn only_a_restart_that_was_ordered_behind_the_groups_counts() {
+        let late = Some(at(90));
+        let mut facts = Facts { fence_active: Some((at(100), None)), ..Facts::default() };
+        assert!(!restarted(&facts, late), "an earlier restart whose event came late");
+        facts.reboot_ordered = Some(at(101));
+        assert!(restarted(&facts, Some(at(110))));
+        facts.fence_active = Some((at(100), late));
+        assert!(!restarted(&facts, late));
+        facts.fence_active = None;
+        assert!(!restarted(&facts, Some(at(110))));
+    }
 }

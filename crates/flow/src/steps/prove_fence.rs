@@ -18,7 +18,7 @@ use landfall_core::port::database::{Session, WriteCounters};
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::fence_source::{FenceSource, could_write, last_restart};
+use super::fence_source::{FenceSource, could_write, last_restart, restarted};
 use super::{Membership, groups_are, source, source_endpoint};
 use crate::step::{Look, Plan, Step};
 
@@ -96,10 +96,6 @@ impl Step for ProveFence {
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
-}
-
-fn restarted(facts: &Facts, last: Option<Timestamp>) -> bool {
-    facts.fence_active.is_some_and(|(_, before)| last.is_some() && last > before)
 }
 
 /// The fence looked at once more: a proof is as old as the journal says, and the world goes on.
