@@ -266,6 +266,10 @@ impl Facts {
             self.marked = None;
             self.proven = None;
         }
+        // A sidecar may be gone for good; who resumes after the release was told which one.
+        if self.released_at.is_some() {
+            self.proxies = None;
+        }
     }
 
     fn intended(&mut self, action: &Action, at: Timestamp) {

@@ -214,3 +214,25 @@ fn the_route_goes_back_though_the_target_does_not_answer() {
         assert_eq!(Some(route.endpoint), bench.view().facts.source.map(|source| source.endpoint));
     });
 }
+
+#[test]
+fn a_proxy_that_is_gone_for_good_does_not_keep_a_released_move_from_its_end() {
+    let (bench, before) = started(Way::Terminate);
+    let release = |entry: &NewEntry| match &entry.record {
+        Record::Intended { action, .. } => action.to_string().starts_with("release"),
+        _ => false,
+    };
+    let scaled_down = Strike::does(Moment::Before, release, || {
+        bench.world.meddle(|world| {
+            world.proxies(|proxies| proxies.retain(|proxy| proxy.node != "sidecar-2"));
+        });
+    });
+    let ended = bench.drive_with("first", &Counting::default(), &scaled_down);
+    assert_eq!(ended, Some(Ended::Told), "{}", bench.tail());
+    let problem = bench.assert_stopped_by(Code::GatewayNotReady);
+    assert!(problem.detail.contains("sidecar-2 has not come back"), "{problem}");
+    bench.ask(Request::Resume { by: "ann".to_owned() }).unwrap();
+    let ended = bench.drive_with("next", &Counting::default(), &Healthy);
+    assert_eq!(ended, MOVED, "{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
+}
