@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use super::{Drive, Ended, Placed};
 use crate::process::Row;
+use crate::step::BRISK;
 
 /// The same order, seen the same way, this often without effect: a person looks.
 const REPEATS: u32 = 3;
 /// The same order this often, however the world looked.
 const INSISTENCE: u32 = 60;
+/// How far the pause between them grows, in brisk looks.
+const SLOWEST: u32 = 50;
 
 impl Drive<'_> {
     /// Does the first of the actions; the next look decides about the rest.
@@ -24,11 +27,15 @@ impl Drive<'_> {
     ) -> Result<(), Ended> {
         let Some(action) = actions.into_iter().next() else { return Ok(()) };
         let repeats = self.view.repeats(&action, &seen);
-        if repeats >= REPEATS || self.view.trail.insisted >= INSISTENCE {
-            return self.stop(row, no_effect(&action)).await;
+        let insisted = self.view.trail.insisted;
+        if repeats >= REPEATS || insisted >= INSISTENCE {
+            return self.stop(row, no_effect(&action, repeats.max(insisted))).await;
         }
         let before = self.view.last;
-        self.pass(self.patience(repeats)).await?;
+        // An order such as ending a session takes its time to show; all of the insisting in a
+        // moment would say nothing.
+        let pause = BRISK * insisted.min(SLOWEST);
+        self.pass(self.patience(repeats).max(pause)).await?;
         if self.view.last != before {
             return Ok(());
         }
@@ -73,10 +80,15 @@ impl Drive<'_> {
     }
 }
 
-fn no_effect(action: &Action) -> Problem {
+fn no_effect(action: &Action, times: u32) -> Problem {
+    let whose = match action {
+        Action::Cloud(_) => "Look at that object in the AWS console",
+        Action::Route(_) => "Look at `landfall route status`",
+        Action::Database(_) => "Look at that server's sessions (`pg_stat_activity`) and its log",
+    };
     Problem::new(
         Code::NoEffect,
-        format!("an order was given {REPEATS} times and nothing changed: {action}"),
-        "Look at that object in the AWS console; `landfall resume` tries again.",
+        format!("an order was given {times} times and nothing changed: {action}"),
+        format!("{whose}; `landfall resume` tries again."),
     )
 }
