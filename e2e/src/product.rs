@@ -1,7 +1,8 @@
 //! The real binary: as a server that may be killed, and as the commands a person types.
 
 use std::ffi::OsStr;
-use std::net::{SocketAddr, TcpListener};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -34,10 +35,18 @@ pub struct Product {
     server: Option<Running>,
 }
 
-/// A port nobody listens on right now.
+/// A port nobody listens on right now, below those that outgoing connections get: a server that
+/// was stopped must find it free when it is started again.
 pub fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
-    listener.local_addr().context("find a free port")
+    const PORTS: std::ops::Range<u64> = 10_240..30_240;
+    for _ in 0..100 {
+        let chance = RandomState::new().hash_one(0_u8) % (PORTS.end - PORTS.start);
+        let port = u16::try_from(PORTS.start + chance).context("find a free port")?;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().context("find a free port");
+        }
+    }
+    bail!("a hundred ports are taken");
 }
 
 impl Product {

@@ -150,7 +150,7 @@ async fn an_orchestrator_that_wakes_up_after_its_lease_writes_nothing_more() {
     let balancer = through_a_balancer(&stage).await;
     start(&mut stage).await;
     let view = into_the_pause(&mut stage).await;
-    let first = view.lease.expect("it leads");
+    let (first, first_part) = (view.lease.expect("it leads"), view.last.0);
 
     freeze(&stage.product, rustix::process::Signal::STOP);
     let mut second = stage.product.beside().unwrap();
@@ -177,8 +177,16 @@ async fn an_orchestrator_that_wakes_up_after_its_lease_writes_nothing_more() {
     let mut epochs = journal.iter().map(|entry| entry.epoch).collect::<Vec<_>>();
     assert!(epochs.is_sorted(), "an older epoch wrote after a newer one: {epochs:?}");
     epochs.dedup();
-    let led = journal.iter().filter(|entry| matches!(entry.record, Record::Led { .. }));
-    assert_eq!(led.count(), 2, "who led: {epochs:?}");
+    // Each entry is of the epoch whose leader was announced last; on a machine that is slow for
+    // longer than the lease the lead may change once more.
+    let mut led = first.epoch;
+    for entry in &journal[usize::try_from(first_part).unwrap()..] {
+        if matches!(entry.record, Record::Led { .. }) {
+            led = entry.epoch;
+        }
+        assert_eq!(entry.epoch, led, "{entry:#?}");
+    }
+    assert!(led > first.epoch, "nobody took over: {epochs:?}");
     assert!(second.exited().is_none() && stage.product.exited().is_none());
     let report = moved(stage, &Followed { view, crashes: 0 }).await;
     assert!(report.acknowledged > 0);
