@@ -1,7 +1,5 @@
 //! The simulator, as much of it as fits into every day. `cargo xtask sim --seeds N` runs more.
 
-use std::collections::BTreeSet;
-
 use landfall_core::status::Outcome;
 use landfall_flow::model::{Sabotage, TWO_SIDES};
 use landfall_flow::sim;
@@ -28,11 +26,10 @@ fn seeded_nights_break_no_invariant() {
 
 #[test]
 fn a_fence_that_cuts_nobody_is_found() {
-    let found: BTreeSet<String> = (1..=SEEDS)
-        .filter_map(|seed| sim::run(seed, Sabotage::Fence).verdict.err())
-        .map(|invariant| invariant.split(" at ").next().unwrap_or_default().to_owned())
-        .collect();
-    assert!(found.contains(TWO_SIDES), "{found:?}");
+    let found: Vec<String> =
+        (1..=10).filter_map(|seed| sim::run(seed, Sabotage::Fence).verdict.err()).collect();
+    let two_sides = found.iter().filter(|invariant| invariant.starts_with(TWO_SIDES)).count();
+    assert!(two_sides >= 2, "{found:?}");
 }
 
 #[test]
