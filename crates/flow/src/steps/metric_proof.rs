@@ -30,8 +30,9 @@ pub(super) struct Reading {
 
 /// Reads the points that begin after the fence stood.
 pub(super) fn read(points: &[MetricPoint], fenced_at: Timestamp) -> Reading {
-    let after: Vec<u64> =
-        points.iter().filter(|point| point.at >= fenced_at).map(|p| bytes(p.value).0).collect();
+    // Below zero stands for "there is no slot": a replica that lost its own has not caught up.
+    let measured = points.iter().filter(|point| point.at >= fenced_at && point.value >= 0.0);
+    let after: Vec<u64> = measured.map(|point| bytes(point.value).0).collect();
     let exact = after.iter().filter(|lag| **lag == 0).count();
     let touches = after.iter().filter(|lag| **lag <= NEAR_ZERO.0).count();
     let above = after.last().is_some_and(|lag| *lag > ByteCount::RDS_SEGMENT.0);
@@ -90,6 +91,13 @@ mod tests {
         assert!(!reading(&[(160, 0.5), (220, 0.5)]).proves, "a rest may stay behind near zero");
         assert!(reading(&[(160, 0.5), (220, 40.0), (280, 0.2)]).proves);
         assert!(!reading(&[(160, 0.5), (220, 40.0)]).proves, "it did not come down again");
+    }
+
+    #[test]
+    fn a_slot_that_is_gone_is_no_zero() {
+        let gone = reading(&[(160, -1.0), (220, -1.0)]);
+        assert!(!gone.proves);
+        assert_eq!(gone.verdict, MetricVerdict::Silent);
     }
 
     #[test]

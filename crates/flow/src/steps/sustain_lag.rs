@@ -71,14 +71,16 @@ impl Step for SustainLag {
 /// The saw-tooth of an idle source rises by a segment each time it is switched; `lag_max` counts
 /// on top of that.
 fn limit(spec: &Spec) -> ByteCount {
-    ByteCount(spec.cutover.lag_max.0 + ByteCount::RDS_SEGMENT.0)
+    ByteCount(spec.cutover.lag_max.0.saturating_add(ByteCount::RDS_SEGMENT.0))
 }
 
 /// The newest stretch of points under the limit, when it is long enough.
 fn sustained(spec: &Spec, points: &[MetricPoint]) -> Result<SustainedLag, String> {
     let Some(newest) = points.last() else { return Err("no data point yet".to_owned()) };
+    // Below zero there is no slot, and so nothing that keeps up.
+    let keeps_up = 0.0..=as_f64(limit(spec));
     let under: Vec<_> =
-        points.iter().rev().take_while(|point| point.value <= as_f64(limit(spec))).collect();
+        points.iter().rev().take_while(|point| keeps_up.contains(&point.value)).collect();
     let Some(oldest) = under.last() else {
         return Err(format!("lag {} at {:.0}", bytes(newest.value), newest.at));
     };
@@ -124,6 +126,8 @@ mod tests {
         spec.cutover.sustained_for = std::time::Duration::from_secs(60);
         assert!(sustained(&spec, &[]).is_err(), "no point is not a zero");
         assert!(sustained(&spec, &[at(0, 1.0)]).is_err(), "one point is no window");
+        let gone = [at(0, -1.0), at(60, -1.0), at(120, -1.0)];
+        assert!(sustained(&spec, &gone).is_err(), "no slot is not a zero");
         let good = [at(0, 500.0), at(60, 3.0), at(120, 64.0)];
         assert_eq!(sustained(&spec, &good).unwrap().points, 2);
         let broken = [at(0, 1.0), at(60, 1.0), at(120, 300.0)];

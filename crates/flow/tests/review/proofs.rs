@@ -218,9 +218,9 @@ fn the_route_goes_back_though_the_target_does_not_answer() {
 #[test]
 fn a_proxy_that_is_gone_for_good_does_not_keep_a_released_move_from_its_end() {
     let (bench, before) = started(Way::Terminate);
-    let release = |entry: &NewEntry| match &entry.record {
-        Record::Intended { action, .. } => action.to_string().starts_with("release"),
-        _ => false,
+    let release = |entry: &NewEntry| {
+        matches!(&entry.record, Record::Intended { action, .. }
+            if action.to_string().starts_with("release"))
     };
     let scaled_down = Strike::does(Moment::Before, release, || {
         bench.world.meddle(|world| {
