@@ -115,56 +115,70 @@ fn oversleep(way: Way, from: Timestamp, first_watch: &dyn Watch, bench: &Bench) 
     (first.unwrap(), second.unwrap())
 }
 
+/// Stopped at instants spread over a whole move.
+fn wakes_up_deposed(way: Way) {
+    let mut deposed = 0;
+    for step in 0..60_u64 {
+        let (bench, before) = started(way);
+        let from = bench.world.now() + Duration::from_millis(197 * step);
+        let (first, second) = oversleep(way, from, &Healthy, &bench);
+        let at = format!("{way:?} from {step}");
+        assert_eq!(second, Ended::Finished(Outcome::Moved), "{at}\n{}", bench.tail());
+        deposed += u32::from(first == Ended::LostLease);
+        assert!(
+            matches!(first, Ended::LostLease | Ended::Finished(_)),
+            "{at}: {first:?}\n{}",
+            bench.tail()
+        );
+        judge(&bench, &before, Outcome::Moved);
+    }
+    assert!(deposed > 30, "{way:?}: only {deposed} times");
+}
+
 #[test]
 fn a_driver_that_was_stopped_wakes_up_deposed() {
-    for way in [Way::Terminate, Way::CredentialFree] {
-        let mut deposed = 0;
-        for step in 0..90_u64 {
-            let (bench, before) = started(way);
-            let from = bench.world.now() + Duration::from_millis(131 * step);
-            let (first, second) = oversleep(way, from, &Healthy, &bench);
-            let at = format!("{way:?} from {step}");
-            assert_eq!(second, Ended::Finished(Outcome::Moved), "{at}\n{}", bench.tail());
-            deposed += u32::from(first == Ended::LostLease);
-            assert!(
-                matches!(first, Ended::LostLease | Ended::Finished(_)),
-                "{at}: {first:?}\n{}",
-                bench.tail()
-            );
-            judge(&bench, &before, Outcome::Moved);
-        }
-        assert!(deposed > 40, "{way:?}: only {deposed} times");
+    wakes_up_deposed(Way::Terminate);
+}
+
+#[test]
+fn a_driver_that_was_stopped_wakes_up_deposed_without_credentials() {
+    wakes_up_deposed(Way::CredentialFree);
+}
+
+/// The first driver hangs at a write for longer than its lease, while a second one goes on.
+fn hang_at(n: usize, moment: Moment) {
+    let (bench, before) = started(Way::Terminate);
+    let hang = Strike::new(moment, nth(n), || Beat::Hangs(Duration::from_secs(45)));
+    let gauge = UntilStopped(&bench);
+    let (tap, successor) = (Counting::default(), Counting::default());
+    let mut ends = None;
+    bench.on(async {
+        let first = bench.drive_lane("first", &tap, &hang, &gauge);
+        let second = async {
+            while !hang.has_struck() {
+                bench.world.sleep(SECOND / 20).await;
+            }
+            bench.drive_lane("second", &successor, &Healthy, &gauge).await
+        };
+        ends = Some(futures_util::future::join(first, second).await);
+    });
+    let (first, second) = ends.unwrap();
+    let at = format!("write {n} {moment:?}");
+    assert_eq!(first, Some(Ended::LostLease), "{at}\n{}", bench.tail());
+    assert_eq!(second, Some(Ended::Finished(Outcome::Moved)), "{at}\n{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
+}
+
+#[test]
+fn a_driver_that_hangs_before_a_write_wakes_up_deposed() {
+    for n in 2..baseline(Way::Terminate, None).writes.len() {
+        hang_at(n, Moment::Before);
     }
 }
 
 #[test]
-fn a_driver_that_hangs_at_a_write_wakes_up_deposed() {
-    let writes = baseline(Way::Terminate, None).writes.len();
-    for n in 2..writes {
-        for moment in [Moment::Before, Moment::After] {
-            let (bench, before) = started(Way::Terminate);
-            let hang = Strike::new(moment, nth(n), || Beat::Hangs(Duration::from_secs(45)));
-            let far = bench.world.now() + Duration::from_hours(1);
-            let ends = {
-                let gauge = UntilStopped(&bench);
-                let (tap, successor) = (Counting::default(), Counting::default());
-                let mut ends = None;
-                bench.on(async {
-                    let first = bench.drive_lane("first", &tap, &hang, &gauge);
-                    let second = async {
-                        while !hang.has_struck() && bench.world.now() < far {
-                            bench.world.sleep(SECOND / 20).await;
-                        }
-                        bench.drive_lane("second", &successor, &Healthy, &gauge).await
-                    };
-                    ends = Some(futures_util::future::join(first, second).await);
-                });
-                ends.unwrap()
-            };
-            let at = format!("write {n} {moment:?}");
-            assert_eq!(ends.0, Some(Ended::LostLease), "{at}\n{}", bench.tail());
-            assert_eq!(ends.1, Some(Ended::Finished(Outcome::Moved)), "{at}\n{}", bench.tail());
-            judge(&bench, &before, Outcome::Moved);
-        }
+fn a_driver_that_hangs_after_a_write_wakes_up_deposed() {
+    for n in 2..baseline(Way::Terminate, None).writes.len() {
+        hang_at(n, Moment::After);
     }
 }
