@@ -147,7 +147,7 @@ impl Shared {
             Ok(None) => return Next::Over,
             Err(error) => return stopped(crate::chain(&error)),
         };
-        let ports = match self.world.ports(&spec).await {
+        let ports = match self.world.ports_under_way(&spec).await {
             Ok(ports) => ports,
             Err(failure) => return stopped(failure.to_string()),
         };

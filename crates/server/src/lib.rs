@@ -12,6 +12,7 @@ mod crash;
 mod door;
 mod drivers;
 mod gate;
+mod locked;
 mod look;
 mod refusal;
 mod server;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
-use landfall_core::port::{Clock, Ports};
+use landfall_core::port::{Clock, Database, Ports};
 use landfall_core::{DatabaseName, Failure, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
 use landfall_route::{EnvoyRouter, EnvoySettings};
 use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role};
+use crate::locked::Locked;
 
 /// Makes ports.
 pub(crate) struct World {
@@ -28,7 +29,7 @@ pub(crate) struct World {
 /// One move's ports, owned.
 pub(crate) struct OwnPorts {
     cloud: Arc<AwsCloud>,
-    database: Option<PostgresDatabase>,
+    database: Option<Box<dyn Database>>,
     router: Arc<EnvoyRouter>,
     clock: Arc<dyn Clock>,
 }
@@ -38,7 +39,7 @@ impl OwnPorts {
     pub(crate) fn ports(&self) -> Ports<'_> {
         Ports {
             cloud: self.cloud.as_ref(),
-            database: self.database.as_ref().map(|database| database as _),
+            database: self.database.as_deref(),
             router: self.router.as_ref(),
             clock: self.clock.as_ref(),
         }
@@ -54,7 +55,18 @@ impl World {
     /// The ports for a spec; fails when the region or the password cannot be found.
     pub(crate) async fn ports(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
         let (cloud, router) = (self.cloud().await?, self.router().await?);
-        let database = self.database(spec)?;
+        let database = self.database(spec)?.map(|database| Box::new(database) as Box<dyn Database>);
+        Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
+    }
+
+    /// The ports for a move that is under way: without its password the database answers every
+    /// call with that failure, and the driver still counts the pause budget and opens the source.
+    pub(crate) async fn ports_under_way(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
+        let (cloud, router) = (self.cloud().await?, self.router().await?);
+        let database: Option<Box<dyn Database>> = match self.database(spec) {
+            Ok(database) => database.map(|database| Box::new(database) as _),
+            Err(failure) => Some(Box::new(Locked(failure))),
+        };
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 

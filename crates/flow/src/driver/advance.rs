@@ -182,7 +182,9 @@ impl Drive<'_> {
             | Run::Paused { .. }
             | Run::Finished { .. } => (now, false),
         };
-        if now.duration_since(since).unsigned_abs() >= wait.within {
+        // A clock that was set back has not made anybody wait.
+        let waited = now.duration_since(since).max(jiff::SignedDuration::ZERO);
+        if waited.unsigned_abs() >= wait.within {
             return self.stop(row, wait.late).await;
         }
         self.driver.gauge.reading(&self.view.name, &wait.reading);

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfall_core::action::CloudAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
@@ -147,7 +147,7 @@ fn ordered_lately(facts: &Facts, now: Timestamp) -> bool {
 /// A promotion may need a third of the budget; with less left it does not start.
 fn no_time(spec: &Spec, facts: &Facts, now: Timestamp) -> Option<Problem> {
     let budget = spec.pause_budget();
-    let spent = now.duration_since(facts.held_since?).unsigned_abs();
+    let spent = now.duration_since(facts.held_since?).max(SignedDuration::ZERO).unsigned_abs();
     let left = budget.saturating_sub(spent);
     (left < budget / 3).then(|| {
         Problem::new(

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::{Look, Plan, Step};
 
+/// CloudWatch reports once a minute; a longer silence is a hole.
+const GAP_AT_MOST: SignedDuration = SignedDuration::from_mins(3);
+
 /// The window of production traffic.
 pub struct SustainLag;
 
@@ -79,8 +82,18 @@ fn sustained(spec: &Spec, points: &[MetricPoint]) -> Result<SustainedLag, String
     let Some(newest) = points.last() else { return Err("no data point yet".to_owned()) };
     // Below zero there is no slot, and so nothing that keeps up.
     let keeps_up = 0.0..=as_f64(limit(spec));
-    let under: Vec<_> =
-        points.iter().rev().take_while(|point| keeps_up.contains(&point.value)).collect();
+    let mut later = newest.at;
+    // Where points are missing nobody knows the lag: the stretch ends there.
+    let mut known = |at: Timestamp| {
+        let gap = later.duration_since(at);
+        later = at;
+        gap <= GAP_AT_MOST
+    };
+    let under: Vec<_> = points
+        .iter()
+        .rev()
+        .take_while(|point| keeps_up.contains(&point.value) && known(point.at))
+        .collect();
     let Some(oldest) = under.last() else {
         return Err(format!("lag {} at {:.0}", bytes(newest.value), newest.at));
     };
@@ -130,6 +143,8 @@ mod tests {
         assert!(sustained(&spec, &gone).is_err(), "no slot is not a zero");
         let good = [at(0, 500.0), at(60, 3.0), at(120, 64.0)];
         assert_eq!(sustained(&spec, &good).unwrap().points, 2);
+        let hole = [at(0, 1.0), at(3600, 1.0)];
+        assert!(sustained(&spec, &hole).is_err(), "an hour without points is no hour without lag");
         let broken = [at(0, 1.0), at(60, 1.0), at(120, 300.0)];
         assert!(sustained(&spec, &broken).unwrap_err().contains("300 MiB"));
     }

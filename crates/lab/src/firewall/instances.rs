@@ -79,11 +79,14 @@ fn holds(pid: u32, inode: u64) -> bool {
         .any(|target| target.as_os_str() == wanted.as_str())
 }
 
-/// The living children of a process.
+/// The living children of a process, whichever of its threads forked them.
 pub(crate) fn children(parent: u32) -> impl Iterator<Item = u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let pids: Vec<u32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = Vec::new();
+    for thread in threads {
+        let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        pids.extend(list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
     pids.into_iter()
 }
 
