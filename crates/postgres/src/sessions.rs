@@ -28,7 +28,7 @@ macro_rules! with_session {
     () => {
         "
 with session as (
-  select pid, usesysid, datname, usename, application_name, client_addr, xact_start,
+  select pid, usesysid, datname, usename, application_name, client_addr, xact_start, backend_start,
     case
       when pid = pg_backend_pid() then 'ours'
       when backend_type = 'walsender' then 'replication'
@@ -53,7 +53,9 @@ const SESSIONS: &str = concat!(
     "
 select pid, kind, idle, datname::text as database, usename::text as role,
        coalesce(application_name, '') as application, host(client_addr) as client,
-       coalesce(extract(epoch from clock_timestamp() - xact_start) * 1000, 0)::int8 as age
+       coalesce(extract(epoch from clock_timestamp() - xact_start) * 1000, 0)::int8
+         as transaction_age,
+       (extract(epoch from clock_timestamp() - backend_start) * 1000)::int8 as age
 from session
 order by pid"
 );
@@ -93,7 +95,8 @@ pub(crate) async fn view(call: Call<'_>) -> Result<Vec<Session>, Failure> {
 fn read(row: &Row) -> Result<Session, Error> {
     let kind: &str = row.try_get("kind")?;
     let database: Option<String> = row.try_get("database")?;
-    let age: i64 = row.try_get("age")?;
+    let age: Option<i64> = row.try_get("age")?;
+    let milliseconds = |age: i64| Duration::from_millis(u64::try_from(age).unwrap_or(0));
     Ok(Session {
         pid: row.try_get("pid")?,
         kind: match kind {
@@ -108,7 +111,8 @@ fn read(row: &Row) -> Result<Session, Error> {
         user: row.try_get("role")?,
         application: row.try_get("application")?,
         client: row.try_get("client")?,
-        transaction_age: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
+        transaction_age: milliseconds(row.try_get("transaction_age")?),
+        age: age.map(milliseconds),
     })
 }
 

@@ -223,6 +223,12 @@ async fn sessions_are_told_apart<F: DatabaseFixture>(fixture: &F) {
     }
     let idle = session(fixture, idle).await.expect("nobody ended it");
     assert!(idle.transaction_age.is_zero(), "{idle:?}");
+    let before = idle.age;
+    assert!(before.is_some(), "{idle:?}");
+    eventually(fixture, "a session to grow old", async || {
+        session(fixture, idle.pid).await.is_some_and(|session| session.age > before)
+    })
+    .await;
     eventually(fixture, "a transaction to grow old", async || {
         session(fixture, busy).await.is_some_and(|session| !session.transaction_age.is_zero())
     })

@@ -87,6 +87,9 @@ pub struct Session {
     /// Age of the transaction, zero outside one.
     #[serde(with = "crate::quantity::duration_text")]
     pub transaction_age: Duration,
+    /// Time since it connected, by the server's clock; absent when the role may not see it.
+    #[serde(default, with = "crate::quantity::optional_duration_text")]
+    pub age: Option<Duration>,
 }
 
 /// A replication slot.

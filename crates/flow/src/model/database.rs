@@ -43,6 +43,7 @@ impl Inner {
             transaction_age: client
                 .open_since
                 .map_or(Duration::ZERO, |since| self.now.duration_since(since).unsigned_abs()),
+            age: Some(self.now.duration_since(client.since).unsigned_abs()),
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) pid: i32,
     pub(crate) on: Option<Side>,
     pub(crate) way: Way,
+    /// Connected since then.
+    pub(crate) since: Timestamp,
     /// In a transaction until then.
     pub(crate) open_until: Option<Timestamp>,
     /// In a transaction since then.
@@ -110,7 +112,15 @@ fn counts(server: &[Write]) -> Vec<u8> {
 
 impl Client {
     pub(crate) fn waiting(way: Way) -> Self {
-        Self { pid: 2000, on: None, way, open_until: None, open_since: None, renewed_at: None }
+        Self {
+            pid: 2000,
+            on: None,
+            way,
+            since: Timestamp::MIN,
+            open_until: None,
+            open_since: None,
+            renewed_at: None,
+        }
     }
 }
 
@@ -223,6 +233,7 @@ impl Inner {
         });
         if let (Some(side), Some(client)) = (open, self.traffic.clients.get_mut(index)) {
             client.on = Some(side);
+            client.since = now;
             let lifetime = POOL_LIFETIME * u32::try_from(index + 1).unwrap_or(u32::MAX);
             client.renewed_at = (way == Way::Gateway).then(|| now + lifetime);
         }
@@ -297,6 +308,7 @@ impl Inner {
         let client = Client {
             pid,
             on: Some(Side::Source),
+            since: self.now,
             open_since: open,
             open_until: open.map(|_| Timestamp::MAX),
             ..Client::waiting(Way::Once)

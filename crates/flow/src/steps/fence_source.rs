@@ -1,18 +1,21 @@
 //! Purpose: nobody can write to the source any more, whatever the gateway does.
 //! Reads: the source's groups and state, its sessions (with access), its restart events.
 //! Changes: replaces the security groups by the quarantine group, then ends the sessions that
-//!   groups do not cut: idle ones first, then after a grace the rest; or by one reboot.
+//!   groups do not cut: idle ones first, then after a grace the rest; or by one reboot. Those that
+//!   come later are left to the proof, which names them.
 //! Undo: the groups as they were, order and all.
 //! If it dies here: the source is closed or half closed; the next start closes it, or opens it.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use landfall_core::action::{CloudAction, DatabaseAction, SessionClass};
 use landfall_core::failure::Failure;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::cloud::{Instance, ResourceState, Subject};
 use landfall_core::port::database::{Session, SessionKind, SessionState};
 use landfall_core::spec::FenceKind;
-use landfall_core::{Code, Course, Fact, Facts, Problem, Spec};
+use landfall_core::{Code, Course, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Membership, groups_are, source, source_endpoint};
@@ -22,7 +25,10 @@ use crate::step::{BRISK, Look, Plan, Step};
 const RESTARTED: &str = "restarted";
 
 /// How long an ordered reboot may take to show before it is ordered again.
-const REBOOT_SHOWS_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
+const REBOOT_SHOWS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// A session that came this long after the groups were in force was let in by them.
+const LATECOMERS: Duration = Duration::from_secs(2);
 
 /// The fence.
 pub struct FenceSource;
@@ -43,6 +49,8 @@ impl Step for FenceSource {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        // Before the look: by then a session's age is at least what it seems here.
+        let now = look.now();
         let source = source(look).await?;
         let terminates = look.spec.fence() == FenceKind::Terminate;
         // Opening the source must not depend on its answers, nor on AWS's events.
@@ -60,7 +68,7 @@ impl Step for FenceSource {
         } else {
             last_restart(look, &Subject::Instance(source.id.clone())).await?
         };
-        Ok(Seen { source, clients, last_restart, now: look.now() })
+        Ok(Seen { source, clients, last_restart, now })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -85,10 +93,10 @@ impl Step for FenceSource {
             let last_restart = seen.last_restart;
             return Plan::Learn(Fact::FenceActive { at: seen.now, last_restart });
         };
-        match &seen.clients {
-            Some(clients) => terminate(spec, facts, clients, seen.now.duration_since(closed_at)),
-            None if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
-            None => reboot(spec, facts, seen),
+        match (&seen.clients, source_endpoint(facts)) {
+            (Some(clients), Some(at)) => terminate(spec, at, clients, since(closed_at, seen.now)),
+            _ if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
+            _ => reboot(spec, facts, seen),
         }
     }
 
@@ -132,7 +140,7 @@ pub(super) async fn last_restart(
     subject: &Subject,
 ) -> Result<Option<Timestamp>, Failure> {
     // Clocks differ: an hour before the move began is far enough to find the latest one before.
-    let since = look.entered_at - jiff::SignedDuration::from_hours(1);
+    let since = look.entered_at - SignedDuration::from_hours(1);
     let events = look.ports.cloud.events(subject, since).await?;
     let restarts = events.iter().filter(|event| event.message.contains(RESTARTED));
     Ok(restarts.map(|event| event.at).max())
@@ -158,20 +166,25 @@ fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
     }
 }
 
-fn terminate(
-    spec: &Spec,
-    facts: &Facts,
-    clients: &[Session],
-    closed: jiff::SignedDuration,
-) -> Plan {
-    let Some(at) = source_endpoint(facts).cloned() else { return Plan::Done };
+/// Nothing when a clock was set back.
+fn since(at: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(at).max(SignedDuration::ZERO).unsigned_abs()
+}
+
+fn terminate(spec: &Spec, at: &Endpoint, clients: &[Session], closed: Duration) -> Plan {
+    let at = at.clone();
     if clients.is_empty() {
+        return Plan::Done;
+    }
+    // Ending them would never end: they come again. The proof says who they are.
+    let came_after = |age: Duration| age.saturating_add(LATECOMERS) < closed;
+    if clients.iter().any(|session| session.age.is_some_and(came_after)) {
         return Plan::Done;
     }
     if clients.iter().any(|session| session.state == SessionState::Idle) {
         return Plan::act(DatabaseAction::TerminateSessions { at, class: SessionClass::Idle });
     }
-    if closed.unsigned_abs() < spec.cutover.grace {
+    if closed < spec.cutover.grace {
         let why = "open transactions to end by themselves";
         return Plan::wait(spec, why, format!("{} left", clients.len())).every(BRISK);
     }
@@ -206,6 +219,7 @@ fn no_access() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::example_spec;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -222,5 +236,26 @@ mod tests {
         assert!(!restarted(&facts, late));
         facts.fence_active = None;
         assert!(!restarted(&facts, Some(at(110))));
+    }
+
+    #[test]
+    fn a_session_that_came_behind_the_fence_is_left_to_the_proof() {
+        let (spec, at) = (example_spec(), Endpoint::new("source.test", 5432));
+        let session = |age| Session {
+            pid: 7,
+            kind: SessionKind::Client,
+            state: SessionState::Idle,
+            database: None,
+            user: None,
+            application: String::new(),
+            client: None,
+            transaction_age: Duration::ZERO,
+            age,
+        };
+        let seconds = Duration::from_secs;
+        let plan = |age| terminate(&spec, &at, &[session(age)], seconds(10));
+        assert_eq!(plan(Some(seconds(7))), Plan::Done);
+        assert!(matches!(plan(Some(seconds(9))), Plan::Do(_)));
+        assert!(matches!(plan(None), Plan::Do(_)), "an age that nobody may see is no age");
     }
 }
