@@ -180,6 +180,12 @@ pub enum Fact {
         /// `pg_current_wal_flush_lsn()` after it.
         lsn: Lsn,
     },
+    /// The metric was above a segment although the replica has everything: a point may be older
+    /// than the catching up, and only a later one can take it back.
+    Contradicted {
+        /// Time of the point, by AWS's clock.
+        at: Timestamp,
+    },
     /// Promotion was allowed by this proof.
     Proven(SyncProof),
     /// The replica is a primary.
@@ -222,6 +228,8 @@ pub struct Facts {
     pub fence_proofs: u32,
     /// The latest marker.
     pub marked: Option<(String, Lsn)>,
+    /// The time of the point by which the metric contradicted the replica.
+    pub contradicted: Option<Timestamp>,
     /// The sync proof.
     pub proven: Option<SyncProof>,
     /// When promotion was ordered: the intent's time. From then on the source may be alone.
@@ -264,6 +272,7 @@ impl Facts {
             self.fence_active = None;
             self.fenced = None;
             self.marked = None;
+            self.contradicted = None;
             self.proven = None;
         }
         // A sidecar may be gone for good; who resumes after the release was told which one.
@@ -315,6 +324,7 @@ impl Facts {
                 self.fence_proofs = self.fence_proofs.saturating_add(1);
             }
             Fact::Marked { token, lsn } => self.marked = Some((token, lsn)),
+            Fact::Contradicted { at } => self.contradicted = Some(at),
             Fact::Proven(proof) => self.proven = Some(proof),
             Fact::Promoted { at } => self.promoted = Some(at),
         }

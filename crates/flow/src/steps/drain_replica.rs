@@ -6,6 +6,7 @@
 //! If it dies here: both sides are closed; the next start proves again.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select, try_join};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use landfall_core::failure::Failure;
 use landfall_core::port::Database;
 use landfall_core::port::cloud::{Metric, MetricPoint, MetricQuery, Subject};
 use landfall_core::port::database::{MarkerView, ServerView};
-use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
+use landfall_core::{Code, Endpoint, Fact, Facts, Lsn, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::fence_source::FenceSource;
@@ -23,6 +24,10 @@ use super::metric_proof::{self, Reading};
 use super::prove_fence::{self, Inside};
 use super::{endpoint, source_endpoint, target};
 use crate::step::{BRISK, Look, Plan, Step};
+
+/// CloudWatch has a point a minute, and shows it a minute or two later.
+const LATER_POINT_WITHIN: Duration = Duration::from_mins(3);
+const LATER_POINT_EVERY: Duration = Duration::from_millis(500);
 
 /// The proof of sync.
 pub struct DrainReplica;
@@ -58,6 +63,10 @@ impl Step for DrainReplica {
         let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
         let inside = pin!(both(look, database, at, &target));
         let metric = pin!(points(look, now));
+        if look.facts.contradicted.is_some() {
+            let (both, points) = try_join(inside, metric).await?;
+            return Ok(Seen { both: Some(both), points, now });
+        }
         // With access the metric can only veto: the pause never waits for CloudWatch, and neither
         // its silence nor its failure stops a proof.
         let (both, points) = match select(inside, metric).await {
@@ -132,15 +141,8 @@ fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: T
         return Plan::wait(spec, format!("the replica to replay up to {lsn}"), format!("at {at}"))
             .every(BRISK);
     };
-    if reading.verdict == MetricVerdict::Contradicts {
-        return Plan::blocked(Problem::new(
-            Code::ProofsDisagree,
-            format!(
-                "the replica replayed {replayed}, but OldestReplicationSlotLag is above a segment"
-            ),
-            "A slot lags on the source: find which (`pg_replication_slots`), then run `landfall \
-             resume`; `landfall abort` opens the source.",
-        ));
+    if let Some(plan) = contradicted(spec, facts, reading, replayed) {
+        return plan;
     }
     Plan::Conclude(Fact::Proven(SyncProof {
         marker_lsn: Some(*lsn),
@@ -149,6 +151,26 @@ fn with_access(spec: &Spec, facts: &Facts, both: &Both, reading: Reading, now: T
         zero_touches: reading.touches,
         at: now,
     }))
+}
+
+/// The metric speaks against the proof until a later point takes that back.
+fn contradicted(spec: &Spec, facts: &Facts, reading: Reading, replayed: Lsn) -> Option<Plan> {
+    let above = reading.verdict == MetricVerdict::Contradicts;
+    let Some(at) = facts.contradicted else {
+        let at = reading.newest.filter(|_| above)?;
+        return Some(Plan::Learn(Fact::Contradicted { at }));
+    };
+    if !above && reading.newest > Some(at) {
+        return None;
+    }
+    let what =
+        format!("the replica replayed {replayed}, but OldestReplicationSlotLag is above a segment");
+    let hint = "A slot lags on the source: find which (`pg_replication_slots`), then run \
+                `landfall resume`; `landfall abort` opens the source.";
+    let why = "a later point of OldestReplicationSlotLag, for it contradicts the replica";
+    let late = Problem::new(Code::ProofsDisagree, what, hint);
+    let wait = Plan::wait(spec, why, format!("the point of {at:.0}"));
+    Some(wait.every(LATER_POINT_EVERY).or(LATER_POINT_WITHIN, late))
 }
 
 fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
@@ -170,7 +192,7 @@ fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
     .detail(format!("{} points after the fence, {} near zero", reading.points, reading.touches));
     let why = "OldestReplicationSlotLag to touch zero after the fence";
     Plan::wait(spec, why, format!("{} points, {} near zero", reading.points, reading.touches))
-        .every(std::time::Duration::from_millis(200))
+        .every(Duration::from_millis(200))
         .or(spec.limits.step_within, late)
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Reading {
     pub touches: u32,
     /// Whether they prove the sync by themselves.
     pub proves: bool,
+    /// The time of the latest.
+    pub newest: Option<Timestamp>,
     /// What they say beside another proof.
     pub verdict: MetricVerdict,
 }
@@ -32,6 +34,7 @@ pub(super) struct Reading {
 pub(super) fn read(points: &[MetricPoint], fenced_at: Timestamp) -> Reading {
     // Below zero stands for "there is no slot": a replica that lost its own has not caught up.
     let measured = points.iter().filter(|point| point.at >= fenced_at && point.value >= 0.0);
+    let newest = measured.clone().map(|point| point.at).max();
     let after: Vec<u64> = measured.map(|point| bytes(point.value).0).collect();
     let exact = after.iter().filter(|lag| **lag == 0).count();
     let touches = after.iter().filter(|lag| **lag <= NEAR_ZERO.0).count();
@@ -44,6 +47,7 @@ pub(super) fn read(points: &[MetricPoint], fenced_at: Timestamp) -> Reading {
     Reading {
         points: u32::try_from(after.len()).unwrap_or(u32::MAX),
         touches: u32::try_from(touches).unwrap_or(u32::MAX),
+        newest,
         proves: !above && (exact >= 2 || saw_tooth(&after)),
         verdict,
     }

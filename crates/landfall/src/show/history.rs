@@ -191,6 +191,9 @@ fn learned(fact: &Fact) -> Option<String> {
                 MetricVerdict::Contradicts => "contradicts",
             }
         )),
+        Fact::Contradicted { .. } => {
+            Some("the metric is above a segment: a later point decides".to_owned())
+        }
         Fact::Promoted { .. } => Some("the target is a primary".to_owned()),
         Fact::FenceActive { .. } => Some("the quarantine group is in force".to_owned()),
         Fact::Source(_)
