@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landfall_core::failure::{Failure, Retry};
+use landfall_core::failure::{Failure, FailureKind, Retry};
 use landfall_core::journal::{Commitment, Record, Request};
 use landfall_core::problem::Writes;
 use landfall_core::quantity::duration_text;
@@ -17,6 +17,9 @@ use crate::step::{Decision, Look, Plan, Wait};
 
 /// A view of RDS may be older than an order by this much.
 const SETTLES: Duration = Duration::from_secs(3);
+
+/// Between two orders to an object that is busy for long.
+const BUSY_PAUSE: Duration = Duration::from_mins(1);
 
 /// Who aborts when the pause budget is spent.
 pub(crate) const BUDGET: &str = "the pause budget";
@@ -226,11 +229,28 @@ impl Drive<'_> {
         let (retry, code) = failure.kind.policy();
         match retry {
             Retry::After { pause, at_most } if in_a_row <= at_most => self.pass(pause).await,
+            Retry::After { at_most, .. }
+                if self.outlasts(failure, in_a_row.saturating_sub(at_most)) =>
+            {
+                self.driver.gauge.reading(&self.view.name, &failure.to_string());
+                self.pass(BUSY_PAUSE).await
+            }
             Retry::After { .. } | Retry::AfterFix | Retry::Never => {
                 self.blind = 0;
-                self.stop(row, told(code, failure)).await
+                self.stop(row, told(code, self.view.status.course, failure)).await
             }
         }
+    }
+
+    /// Whether the way back waits until an object takes orders again: AWS deletes nothing that it is
+    /// still building, and building takes hours. Nobody waits at the gateway for it.
+    fn outlasts(&self, failure: &Failure, slow_tries: u32) -> bool {
+        let facts = &self.view.facts;
+        let open = facts.held_since.is_none() || facts.released_at.is_some();
+        self.view.status.course == Course::Undoing
+            && failure.kind == FailureKind::WrongState
+            && open
+            && BUSY_PAUSE * slow_tries <= self.view.spec.limits.replica_available_within
     }
 
     /// How long to leave an order alone before giving it again.
@@ -240,13 +260,15 @@ impl Drive<'_> {
 }
 
 /// What a person is told of a failure.
-fn told(code: Code, failure: &Failure) -> Problem {
+fn told(code: Code, course: Course, failure: &Failure) -> Problem {
     let hint = if code == Code::AccessDenied {
         "Check credentials and rights, then run `landfall resume`."
     } else if code == Code::NameTaken {
         "Choose another name in the spec, or remove that object."
     } else if code == Code::QuotaExceeded {
         "Ask AWS for a higher quota, then run `landfall resume`."
+    } else if course == Course::Undoing {
+        "`landfall resume` looks again and goes on with the way back."
     } else {
         "`landfall resume` looks again; before release `landfall abort` goes back."
     };

@@ -59,6 +59,9 @@ impl Meddling<'_> {
         for cluster in self.inner.clusters.values_mut() {
             cluster.state = ResourceState::Failed("failed".to_owned());
         }
+        for member in self.inner.instances.values_mut().filter(|one| one.cluster.is_some()) {
+            member.state = ResourceState::Failed("failed".to_owned());
+        }
         self.inner
             .later
             .retain(|(_, later)| !matches!(later, Later::ClusterReady(_) | Later::WriterReady(_)));

@@ -94,6 +94,13 @@ impl Inner {
             CloudAction::DeleteWriter { instance } => {
                 if let Some(writer) = self.instances.get(instance) {
                     already(&writer.tags, stamp, action)?;
+                    if writer.state == busy("creating") {
+                        return Err(failure(
+                            FailureKind::WrongState,
+                            action,
+                            "InvalidDBInstanceState",
+                        ));
+                    }
                 }
                 self.delete(instance);
                 Ok(())

@@ -1,6 +1,7 @@
 //! Fail at every row, at each of its moments, and unwind: the world is as at the start.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use landfall_core::journal::{Commitment, NewEntry, Record};
 use landfall_core::status::{Course, Outcome};
@@ -124,4 +125,15 @@ fn every_row_unwinds_after_a_reboot_on_stale_views() {
 #[test]
 fn every_row_unwinds_without_credentials_on_stale_views() {
     every_place_unwinds(Way::CredentialFree, || Box::new(Stale));
+}
+
+#[test]
+fn a_replica_that_is_still_built_for_an_hour_is_removed_by_itself() {
+    let (bench, before) = started(Way::Terminate);
+    bench.world.meddle(|world| world.delays().writer = Duration::from_mins(70));
+    let building = |entry: &NewEntry| entry.step.as_deref() == Some("replicate.wait_available");
+    let strike = Strike::does(Moment::After, building, || bench.ask(abort()).unwrap());
+    let ended = bench.drive_alone(&Counting::default(), &strike);
+    assert_eq!(ended, Some(Ended::Finished(Outcome::Undone)), "{}", bench.tail());
+    judge(&bench, &before, Outcome::Undone);
 }
