@@ -10,6 +10,7 @@ use landfall_core::{Failure, FailureKind, InstanceId};
 
 use crate::instance::{absent_if_not_found, state};
 use crate::ownership::{Existing, may_exist, settle, stamped, tags};
+use crate::time::from_aws;
 use crate::{AwsCloud, fault};
 
 impl AwsCloud {
@@ -75,6 +76,7 @@ fn view(found: &DbSnapshot) -> Snapshot {
     Snapshot {
         id: found.db_snapshot_identifier().unwrap_or_default().to_owned(),
         state: state(found.status()),
+        created_at: found.snapshot_create_time().and_then(from_aws),
         tags: tags(found.tag_list()),
     }
 }

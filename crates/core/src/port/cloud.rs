@@ -319,6 +319,8 @@ pub struct Snapshot {
     pub id: String,
     /// Status.
     pub state: ResourceState,
+    /// `SnapshotCreateTime`, by AWS's clock; absent before it begins.
+    pub created_at: Option<Timestamp>,
     /// Tags.
     pub tags: Tags,
 }

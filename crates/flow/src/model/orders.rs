@@ -317,7 +317,8 @@ impl Inner {
             return already(&snapshot.tags, stamp, action);
         }
         let (state, tags) = (busy("creating"), tags(stamp));
-        let snapshot = Snapshot { id: id.to_owned(), state, tags };
+        let created_at = Some(self.now);
+        let snapshot = Snapshot { id: id.to_owned(), state, created_at, tags };
         self.snapshots.insert(id.to_owned(), (of.clone(), snapshot));
         self.plan(self.delays.cluster, Later::SnapshotReady(id.to_owned()));
         Ok(())

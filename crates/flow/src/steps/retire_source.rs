@@ -5,6 +5,7 @@
 //! Undo: refused; a deleted source comes back from its final snapshot.
 //! If it dies here: the snapshot is complete before the deletion is ordered.
 
+use jiff::{SignedDuration, Timestamp};
 use landfall_core::action::CloudAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Instance, ResourceState, Snapshot};
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Membership, groups_are};
 use crate::step::{Look, Plan, Step};
+
+/// AWS refuses calls that are signed by a clock further off than this.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// The last step.
 pub struct RetireSource;
@@ -38,7 +42,7 @@ impl Step for RetireSource {
         })
     }
 
-    fn plan(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         let Some(source) = &seen.source else { return Plan::Done };
         match (spec.retire.source, &spec.retire.inspection_group) {
             (Fate::Keep, None) => Plan::Done,
@@ -50,7 +54,7 @@ impl Step for RetireSource {
                 let instance = source.id.clone();
                 Plan::act(CloudAction::SetInstanceSecurityGroups { instance, groups: wanted })
             }
-            (Fate::SnapshotAndDelete, _) => delete(spec, source, seen.snapshot.as_ref()),
+            (Fate::SnapshotAndDelete, _) => delete(spec, facts, source, seen.snapshot.as_ref()),
         }
     }
 
@@ -59,7 +63,14 @@ impl Step for RetireSource {
     }
 }
 
-fn delete(spec: &Spec, source: &Instance, snapshot: Option<&Snapshot>) -> Plan {
+/// Whether a snapshot is of an earlier move of this name: it does not hold what the source has now.
+fn is_old(facts: &Facts, taken: Timestamp) -> bool {
+    facts
+        .held_since
+        .is_none_or(|held| taken.saturating_add(CLOCKS_DIFFER).is_ok_and(|at| at < held))
+}
+
+fn delete(spec: &Spec, facts: &Facts, source: &Instance, snapshot: Option<&Snapshot>) -> Plan {
     if source.state == ResourceState::Deleting {
         return Plan::wait(spec, format!("instance {} to be deleted", source.id), "");
     }
@@ -69,6 +80,13 @@ fn delete(spec: &Spec, source: &Instance, snapshot: Option<&Snapshot>) -> Plan {
             format!("instance {} has deletion protection", source.id),
             "Switch it off yourself if the source may go, then run `landfall resume`; or leave it: \
              the move is done.",
+        ));
+    }
+    if let Some(taken) = snapshot.and_then(|one| one.created_at).filter(|at| is_old(facts, *at)) {
+        return Plan::blocked(Problem::new(
+            Code::NameTaken,
+            format!("snapshot {} is of {taken:.0}, before this move", spec.final_snapshot()),
+            "Copy it under another name if it is wanted, delete it, then run `landfall resume`.",
         ));
     }
     match snapshot.map(|snapshot| &snapshot.state) {
@@ -90,5 +108,20 @@ fn delete(spec: &Spec, source: &Instance, snapshot: Option<&Snapshot>) -> Plan {
             })
         }
         None => Plan::wait(spec, format!("{} to be available", source.id), ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_of_an_earlier_move_does_not_count() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let facts = Facts { held_since: Some(at(10_000)), ..Facts::default() };
+        assert!(is_old(&facts, at(9_000)));
+        assert!(!is_old(&facts, at(9_900)), "clocks may differ by minutes");
+        assert!(!is_old(&facts, at(20_000)));
+        assert!(is_old(&Facts::default(), at(20_000)), "nothing was held yet");
     }
 }
