@@ -76,11 +76,11 @@ impl ApiProblem {
         }
     }
 
-    /// A port call that went wrong while a request was answered.
+    /// A port call that went wrong while a request was answered. What the service said to it is not
+    /// for every client.
     pub fn failed(failure: &Failure) -> Self {
         let (_, code) = failure.kind.policy();
         Self::new(502, code, format!("could not {}", failure.what))
-            .detail(failure.detail.clone())
             .hint(format!("`landfall explain {code}` says what to look at."))
     }
 }

@@ -1,7 +1,9 @@
 //! The HTTP door: addresses, their bodies, and problem JSON for everything that is not done.
 //!
 //! It decides nothing. It asks nobody who they are, so it belongs on loopback; there it answers to
-//! a name of loopback only, so that no web page can reach it through a name of its own.
+//! a name of loopback only, so that no web page can reach it through a name of its own. What went
+//! wrong inside is told in the log; a server that belongs to one command tells it everything, for
+//! the two are one process.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -170,40 +172,83 @@ fn misunderstood(status: StatusCode, why: String) -> Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status);
+        let status = StatusCode::from_u16(self.problem.status);
         let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
         // The outermost layer writes the body: it knows the request's id.
-        response.extensions_mut().insert(Arc::new(*self.0));
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }
 
+/// A request as its answer needs it.
+#[derive(Debug, Clone)]
+struct Asked {
+    id: String,
+    line: String,
+    by: Client,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// The command that this server belongs to.
+    OurCommand,
+    /// Whoever reaches the address.
+    Anybody,
+}
+
+impl Asked {
+    fn of(request: &HttpRequest, guard: &Guard) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:x}-{number}", std::process::id());
+        let line = format!("{} {}", request.method(), request.uri().path());
+        let by = if guard.token.is_some() { Client::OurCommand } else { Client::Anybody };
+        Self { id, line, by }
+    }
+
+    /// The problem as its client may read it. Its cause goes to the log.
+    fn told(&self, refused: Refused) -> ApiProblem {
+        let Refused { mut problem, cause } = refused;
+        let id = &self.id;
+        problem.request_id.clone_from(id);
+        if problem.status >= 500 {
+            let (request, cause) = (&self.line, cause.as_deref());
+            tracing::warn!(request_id = id, request, %problem, cause, "a request failed");
+        }
+        match (cause, self.by) {
+            (Some(cause), Client::OurCommand) => problem.detail = cause,
+            (Some(_), Client::Anybody) => {
+                problem.detail = format!("The server's log has the cause, under request {id}.");
+            }
+            (None, _) => {}
+        }
+        *problem
+    }
+}
+
 /// Gives each request its id, and each answer that is not a success its problem JSON.
-async fn answer(State(guard): State<Guard>, request: HttpRequest, next: Next) -> Response {
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let request_id = format!("{:x}-{number}", std::process::id());
-    let line = format!("{} {}", request.method(), request.uri().path());
+async fn answer(State(guard): State<Guard>, mut request: HttpRequest, next: Next) -> Response {
+    let asked = Asked::of(&request, &guard);
     let mut response = match guard.refusal(&request) {
-        None => next.run(request).await,
+        None => {
+            request.extensions_mut().insert(asked.clone());
+            next.run(request).await
+        }
         Some(problem) => Refused::from(problem).into_response(),
     };
     if !response.status().is_success() {
-        let problem = response.extensions_mut().remove::<Arc<ApiProblem>>();
-        let mut problem = problem.map_or_else(
-            || ApiProblem::bare(response.status().as_u16(), words(response.status())),
-            |problem| (*problem).clone(),
+        let refused = response.extensions_mut().remove::<Arc<Refused>>();
+        let refused = refused.map_or_else(
+            || ApiProblem::bare(response.status().as_u16(), words(response.status())).into(),
+            |refused| (*refused).clone(),
         );
-        problem.request_id.clone_from(&request_id);
-        if response.status().is_server_error() {
-            tracing::warn!(request_id, request = line, problem = %problem, "a request failed");
-        }
-        let body = serde_json::to_vec(&problem).expect("a problem is plain data");
+        let body = serde_json::to_vec(&asked.told(refused)).expect("a problem is plain data");
         response = (response.status(), body).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, json);
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
+    if let Ok(value) = HeaderValue::from_str(&asked.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
@@ -228,7 +273,10 @@ fn is_local(request: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use axum::body::Body;
+    use landfall_core::journal::StoreError;
 
     use super::*;
 
@@ -244,5 +292,47 @@ mod tests {
         for host in ["evil.example", "evil.example:18080", "localhost.evil.example:1", ""] {
             assert!(!asked(host), "{host}");
         }
+    }
+
+    /// What a client of this kind reads, and what the log then says.
+    fn told(by: Client) -> (String, String) {
+        let log = Log::default();
+        let writer = log.clone();
+        let to_log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let asked = Asked { id: "3f-7".to_owned(), line: "GET /v1/moves/a".to_owned(), by };
+        let cause = "could not read /var/lib/landfall/landfall.db: malformed; the file is damaged";
+        let problem = tracing::subscriber::with_default(to_log, || {
+            asked.told(StoreError::Medium(cause.to_owned()).into())
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        (serde_json::to_string(&problem).unwrap(), log)
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_cause_is_in_the_log_under_the_id_that_the_answer_names() {
+        let (body, log) = told(Client::Anybody);
+        assert!(body.contains("log has the cause, under request 3f-7"), "{body}");
+        assert!(body.contains("its file is damaged") && !body.contains("landfall.db"), "{body}");
+        assert!(log.contains("3f-7") && log.contains("/var/lib/landfall/landfall.db"), "{log}");
+    }
+
+    #[test]
+    fn the_command_that_a_server_belongs_to_is_told_everything() {
+        let (body, _) = told(Client::OurCommand);
+        assert!(body.contains("/var/lib/landfall/landfall.db: malformed"), "{body}");
     }
 }

@@ -17,6 +17,7 @@ use landfall_flow::driver::Gauge;
 use landfall_flow::{Driver, Ended, Pace, View};
 use tokio::task::JoinHandle;
 
+use crate::refusal::of_store;
 use crate::world::World;
 
 /// How long a driver that could not go on waits before it tries again.
@@ -115,12 +116,12 @@ impl Shared {
     async fn drive(self: Arc<Self>, name: MigrationName) {
         tracing::info!(migration_id = %name, "driving");
         while !self.stop() {
-            let state = match self.once(&name).await {
+            let (state, cause) = match self.once(&name).await {
                 Next::Over => break,
-                Next::Again(state) => state,
+                Next::Again { state, cause } => (state, cause),
             };
             if self.told(&name, &state) {
-                tracing::warn!(migration_id = %name, ?state, "not driving");
+                tracing::warn!(migration_id = %name, ?state, cause, "not driving");
             }
             self.wait(AGAIN).await;
         }
@@ -141,15 +142,14 @@ impl Shared {
     }
 
     async fn once(&self, name: &MigrationName) -> Next {
-        let stopped = |why: String| Next::Again(Driven::Stopped { why });
         let spec = match View::load(self.store.as_ref(), name).await {
             Ok(Some(view)) => view.spec,
             Ok(None) => return Next::Over,
-            Err(error) => return stopped(crate::chain(&error)),
+            Err(error) => return Next::without_store(crate::chain(&error)),
         };
         let ports = match self.world.ports_under_way(&spec).await {
             Ok(ports) => ports,
-            Err(failure) => return stopped(failure.to_string()),
+            Err(failure) => return Next::stopped(failure.to_string()),
         };
         let driver = Driver {
             ports: ports.ports(),
@@ -165,14 +165,32 @@ impl Shared {
                 Next::Over
             }
             Ended::Unknown | Ended::Told => Next::Over,
-            Ended::LedByAnother { holder } => Next::Again(Driven::Elsewhere { holder }),
-            Ended::LostLease => stopped("another orchestrator took the lead".to_owned()),
-            Ended::Store(why) => stopped(why),
+            Ended::LedByAnother { holder } => {
+                Next::Again { state: Driven::Elsewhere { holder }, cause: None }
+            }
+            Ended::LostLease => Next::stopped("another orchestrator took the lead".to_owned()),
+            Ended::Store(cause) => Next::without_store(cause),
         }
     }
 }
 
 enum Next {
     Over,
-    Again(Driven),
+    Again {
+        state: Driven,
+        /// For the log alone.
+        cause: Option<String>,
+    },
+}
+
+impl Next {
+    fn stopped(why: String) -> Self {
+        Self::Again { state: Driven::Stopped { why }, cause: None }
+    }
+
+    fn without_store(cause: String) -> Self {
+        let (what, hint) = of_store(&cause);
+        let why = format!("{what}. {hint}");
+        Self::Again { state: Driven::Stopped { why }, cause: Some(cause) }
+    }
 }

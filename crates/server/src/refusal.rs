@@ -1,4 +1,9 @@
 //! What went wrong while a request was answered, as problem JSON: the one table.
+//!
+//! A problem is for every client. What SQLite, AWS or a server said underneath is its cause, which
+//! may hold a path or another's name: it is for the log, where the request's id finds it.
+
+use std::fmt;
 
 use landfall_api::ApiProblem;
 use landfall_core::journal::StoreError;
@@ -8,19 +13,69 @@ use landfall_core::{Code, Failure};
 use landfall_flow::Refusal;
 use landfall_flow::view::ViewError;
 
+/// What the store says of itself (a part of its sentence), what a client is told of that, and what
+/// to do.
+const STORE: &[(&str, &str, &str)] = &[
+    ("free space", "its disk is full", "Free space there; nothing was written."),
+    (
+        "check who owns",
+        "its file or its directory may not be written",
+        "Give them back to Landfall's user; nothing was written.",
+    ),
+    (
+        "kept the file locked",
+        "another process keeps its file locked",
+        "End that process, then try again; nothing was written.",
+    ),
+    ("check the disk", "its disk reports errors", "Check the disk; nothing was written."),
+    (
+        "the file is damaged",
+        "its file is damaged",
+        "Stop Landfall and copy the state directory before anything else.",
+    ),
+    (
+        "does not follow from",
+        "a journal in it was changed by hand, or by another version",
+        "Stop Landfall and copy the state directory before anything else.",
+    ),
+    (
+        "newer version",
+        "it was written by a newer Landfall",
+        "Use the Landfall that wrote this state directory, or a newer one.",
+    ),
+];
+
 /// An answer that is a problem.
-#[derive(Debug)]
-pub(crate) struct Refused(pub(crate) Box<ApiProblem>);
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) problem: Box<ApiProblem>,
+    /// Not for every client.
+    pub(crate) cause: Option<String>,
+}
+
+impl Refused {
+    fn because(problem: ApiProblem, cause: String) -> Self {
+        Self { problem: Box::new(problem), cause: Some(cause) }
+    }
+}
+
+/// With its cause, for the terminal of whoever starts a server.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)?;
+        self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
 
 impl From<ApiProblem> for Refused {
     fn from(problem: ApiProblem) -> Self {
-        Self(Box::new(problem))
+        Self { problem: Box::new(problem), cause: None }
     }
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        ApiProblem::failed(&failure).into()
+        Self::because(ApiProblem::failed(&failure), failure.detail)
     }
 }
 
@@ -40,17 +95,20 @@ impl From<SpecMistakes> for Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        let hint = match &error {
-            StoreError::Newer(_) => {
-                "Use the Landfall that wrote this state directory, or a newer one."
+        let cause = error.to_string();
+        match error {
+            StoreError::Medium(_) | StoreError::Newer(_) => {
+                let (what, hint) = of_store(&cause);
+                Self::because(ApiProblem::new(503, Code::StoreUnwritable, what).hint(hint), cause)
             }
-            StoreError::Medium(_)
-            | StoreError::Outrun(_)
+            StoreError::Outrun(_)
             | StoreError::EpochLost(_)
             | StoreError::LeaseHeld { .. }
-            | StoreError::RouteOutrun { .. } => "Nothing was changed. Try again when it is mended.",
-        };
-        ApiProblem::new(503, Code::StoreUnwritable, error.to_string()).hint(hint).into()
+            | StoreError::RouteOutrun { .. } => {
+                let hint = "Somebody else was faster. Look where the move stands, then try again.";
+                ApiProblem::new(503, Code::StoreUnwritable, cause).hint(hint).into()
+            }
+        }
     }
 }
 
@@ -59,9 +117,10 @@ impl From<ViewError> for Refused {
         match error {
             ViewError::Store(error) => error.into(),
             ViewError::Illegal { .. } => {
-                ApiProblem::new(503, Code::StoreUnwritable, crate::chain(&error))
-                    .hint("The journal was changed by hand, or by another version; keep a copy.")
-                    .into()
+                let cause = crate::chain(&error);
+                let (_, hint) = of_store(&cause);
+                let problem = ApiProblem::new(503, Code::StoreUnwritable, error.to_string());
+                Self::because(problem.hint(hint), cause)
             }
         }
     }
@@ -75,6 +134,20 @@ impl From<Refusal> for Refused {
             Refusal::Store(error) => error.into(),
         }
     }
+}
+
+/// What a client is told of the store's words, and what to do about it.
+pub(crate) fn of_store(words: &str) -> (String, String) {
+    let known = STORE.iter().find(|(part, ..)| words.contains(part));
+    let (why, hint) = known.map_or(
+        ("its file cannot be read or written", "Nothing was changed. Try again when it is mended."),
+        |(_, why, hint)| (*why, *hint),
+    );
+    let page = Code::StoreUnwritable;
+    (
+        format!("the state store cannot be used: {why}"),
+        format!("{hint} `landfall explain {page}` says more."),
+    )
 }
 
 /// A problem that a person is told, with the status that fits it.
@@ -99,7 +172,7 @@ mod tests {
     use super::*;
 
     fn answer(refused: impl Into<Refused>) -> (u16, Option<Code>) {
-        let Refused(problem) = refused.into();
+        let Refused { problem, .. } = refused.into();
         assert!(!problem.hint.is_empty(), "{problem:?} says nothing to do");
         (problem.status, problem.code)
     }
@@ -115,5 +188,38 @@ mod tests {
         assert_eq!(answer(unknown(&"orders".into())), (404, Some(Code::UnknownMove)));
         let told = Problem::new(Code::PointOfNoReturn, "it cannot be aborted", "Go on.");
         assert_eq!(answer(Refusal::Told(Box::new(told))), (409, Some(Code::PointOfNoReturn)));
+    }
+
+    #[test]
+    fn what_the_store_says_is_told_without_its_words() {
+        let place = "/var/lib/landfall/landfall.db";
+        for (remedy, told) in [
+            ("nothing was written: free space there, then resume", "full"),
+            (
+                "nothing was written: check who owns the directory and the file",
+                "may not be written",
+            ),
+            ("nothing was written: another process kept the file locked; end it", "locked"),
+            ("nothing was written: check the disk under it", "reports errors"),
+            ("the file is damaged: stop, keep a copy", "damaged"),
+            ("nothing was written", "cannot be read or written"),
+        ] {
+            let words = format!("could not write {place}: near \"selct\": syntax error; {remedy}");
+            let refused = Refused::from(StoreError::Medium(words.clone()));
+            let body = serde_json::to_string(&refused.problem).unwrap();
+            assert!(body.contains(told) && body.contains("LF-029"), "{body}");
+            assert!(!body.contains("landfall.db") && !body.contains("selct"), "{body}");
+            assert_eq!(refused.cause, Some(words));
+        }
+    }
+
+    #[test]
+    fn what_a_service_said_is_a_cause() {
+        let said = "error connecting to server: 10.0.3.7:5432: Connection refused";
+        let failure = Failure::new(FailureKind::Unavailable, "look at instance a", said);
+        let refused = Refused::from(failure);
+        let body = serde_json::to_string(&refused.problem).unwrap();
+        assert!(body.contains("could not look at instance a") && !body.contains("10.0"), "{body}");
+        assert_eq!(refused.cause.as_deref(), Some(said));
     }
 }

@@ -88,7 +88,7 @@ impl Server {
         if app.drivers.is_some() {
             app.drive_unfinished()
                 .await
-                .map_err(|refused| StartError::Moves(refused.0.to_string()))?;
+                .map_err(|refused| StartError::Moves(refused.to_string()))?;
         }
         let (stop, stopped) = oneshot::channel();
         let names = if address.ip().is_loopback() { Names::Loopback } else { Names::Any };
