@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AdoptRoute, ApiProblem, Assessment, Health, History, MoveSummary, MoveView, Order, PlanView,
+    AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
     ServiceRoute, SpecText, StartMove, Started,
 };
 
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Every move.
-    pub async fn moves(&self) -> Result<Vec<MoveSummary>, ClientError> {
+    pub async fn moves(&self) -> Result<Vec<MoveLine>, ClientError> {
         self.get("/v1/moves").await
     }
 

@@ -13,8 +13,8 @@ mod route;
 pub use client::{Client, ClientError};
 pub use health::Health;
 pub use moves::{
-    Driven, GateView, History, LeaseView, MoveSummary, MoveView, Order, PauseClock, Place, RowView,
-    StartMove, Started, Waited, Window,
+    Driven, GateView, History, LeaseView, MoveLine, MoveSummary, MoveView, Order, PauseClock,
+    Place, RowView, StartMove, Started, Waited, Window,
 };
 pub use plan::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
 pub use problem::ApiProblem;

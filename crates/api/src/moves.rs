@@ -8,6 +8,8 @@ use landfall_core::problem::Writes;
 use landfall_core::{ClusterId, Epoch, Facts, InstanceId, MigrationName, Phase, Seq, Spec, Status};
 use serde::{Deserialize, Serialize};
 
+use crate::problem::ApiProblem;
+
 /// `POST /v1/moves`: starts a move, or goes on with it when the spec is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,21 @@ pub struct Order {
 }
 
 /// One line of `GET /v1/moves`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MoveLine {
+    /// A move and where it stands.
+    Stands(Box<MoveSummary>),
+    /// A move whose journal cannot be read; the others can.
+    Unreadable {
+        /// The move.
+        name: MigrationName,
+        /// Why, and what to do.
+        problem: Box<ApiProblem>,
+    },
+}
+
+/// A move in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MoveSummary {
     /// The move.

@@ -1,8 +1,8 @@
-//! The router over Envoy: core's port, with the control plane it starts and owns.
+//! Envoy as a gateway, with the control plane it starts and owns.
 //!
-//! An act returns when the store has the route and every stream has it in its queue; whether
-//! proxies follow is seen in the view. Dropping the router ends the control plane, which is as
-//! harmless as its crash: Envoy goes on with what it has, held connections stay held.
+//! Telling returns when every stream has the route in its queue; whether proxies follow is seen in
+//! the nodes. Dropping the gateway ends the control plane, which is as harmless as its crash: Envoy
+//! goes on with what it has, held connections stay held.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads_server;
-use landfall_core::action::RouteAction;
 use landfall_core::journal::Store;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{RouteView, Router, RouterAbility};
+use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 use landfall_core::{Endpoint, Failure, ServiceName};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -23,8 +22,10 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::ads::Ads;
+use crate::gateway::Gateway;
 use crate::keeper::Keeper;
-use crate::routes::{self, Routes};
+use crate::routes::Routes;
+use crate::stored::Stored;
 use crate::{fault, probe};
 
 /// How often the store is looked at for changes of another process.
@@ -44,8 +45,8 @@ pub struct EnvoySettings {
     pub call_timeout: Duration,
 }
 
-/// Core's router port over a fleet of Envoys.
-pub struct EnvoyRouter {
+/// A fleet of Envoys.
+pub struct EnvoyGateway {
     routes: Routes,
     address: SocketAddr,
     hold_timeout: Duration,
@@ -55,8 +56,8 @@ pub struct EnvoyRouter {
     server: JoinHandle<()>,
 }
 
-impl EnvoyRouter {
-    /// Reads the routes, listens, and serves proxies until the router is dropped.
+impl EnvoyGateway {
+    /// Reads the routes, listens, and serves proxies until the gateway is dropped.
     pub async fn start(
         settings: EnvoySettings,
         store: Arc<dyn Store>,
@@ -64,14 +65,15 @@ impl EnvoyRouter {
     ) -> Result<Self, Failure> {
         let EnvoySettings { listen, hold_timeout, call_timeout } = settings;
         let what = format!("listen for proxies on {listen}");
-        let known = routes::load(store.as_ref(), call_timeout).await?;
+        let stored = Stored::new(store, call_timeout);
+        let known = stored.routes().await?;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| fault::of_listen(&what, &error))?;
         let address = listener.local_addr().map_err(|error| fault::of_listen(&what, &error))?;
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "proxies are told routes in plain text beyond this machine");
         }
-        let routes = Routes::new(store, Keeper::start(known, clock), call_timeout);
+        let routes = Routes::new(stored, Keeper::start(known, clock));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(routes.clone(), listener, stopped));
         tokio::spawn(routes.clone().follow_store(REFRESH));
@@ -98,21 +100,29 @@ impl EnvoyRouter {
 }
 
 #[async_trait]
-impl Router for EnvoyRouter {
+impl Gateway for EnvoyGateway {
     fn ability(&self) -> RouterAbility {
         RouterAbility { holds: true, holds_at_most: Some(self.hold_timeout) }
     }
 
-    async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {
-        self.routes.view(service).await
+    async fn tell(&self, route: &Route) -> Result<(), Failure> {
+        self.routes.tell(route).await
+    }
+
+    async fn nodes(
+        &self,
+        service: &ServiceName,
+        route: Option<&Route>,
+    ) -> Result<Vec<ProxyView>, Failure> {
+        if let Some(route) = route {
+            // What proxies are shown to follow is never older than the route shown beside it.
+            self.routes.tell(route).await?;
+        }
+        self.routes.proxies(service).await
     }
 
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {
         Ok(probe::probe(endpoint, self.call_timeout).await)
-    }
-
-    async fn act(&self, action: &RouteAction) -> Result<(), Failure> {
-        self.routes.act(action).await
     }
 }
 

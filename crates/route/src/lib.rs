@@ -1,24 +1,30 @@
 //! The router port: applications' connections held, pointed elsewhere and let go.
 //!
-//! Envoy is steered over its incremental discovery protocol, one cluster per service, found on
-//! demand: withdrawing a cluster makes connections wait, telling it lets them through. Routes live
-//! in the store; this crate tells them, keeps account of who follows, and never decides when.
-//! The layers, inwards: [`EnvoyRouter`] → routes (store first, then proxies) → keeper (the one
-//! task) → index → stream → subscription, the last three pure.
+//! Routes live in the store; this crate tells them, keeps account of who follows, and never decides
+//! when. [`ServiceRouter`] is core's port: it stores a route, then tells each [`Gateway`] of the
+//! service. Envoy is steered over its incremental discovery protocol, one cluster per service, found
+//! on demand: withdrawing a cluster makes connections wait, telling it lets them through. Its
+//! layers, inwards: [`EnvoyGateway`] → routes → keeper (the one task) → index → stream →
+//! subscription, the last three pure.
 
 mod ads;
 pub mod bootstrap;
 mod decision;
 mod envoy;
 mod fault;
+mod gateway;
 mod index;
 mod keeper;
 mod probe;
 mod resource;
+mod router;
 mod routes;
+mod stored;
 mod stream;
 mod subscription;
 mod urn;
 
 pub use bootstrap::{BootstrapOptions, bootstrap};
-pub use envoy::{EnvoyRouter, EnvoySettings};
+pub use envoy::{EnvoyGateway, EnvoySettings};
+pub use gateway::Gateway;
+pub use router::ServiceRouter;

@@ -1,5 +1,6 @@
 //! What requests are answered from: the store, the world, and the drivers when there are any.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_api::{
@@ -10,7 +11,7 @@ use landfall_core::action::RouteAction;
 use landfall_core::journal::{Request, Store};
 use landfall_core::port::{Clock, Router};
 use landfall_core::status::{Outcome, Run};
-use landfall_core::{Code, MigrationName, Problem, Seq, spec};
+use landfall_core::{Code, MigrationName, Problem, Seq, ServiceName, Spec, spec};
 use landfall_flow::steps::ACCEPT_GATE;
 use landfall_flow::{View, process};
 
@@ -21,6 +22,9 @@ use crate::world::World;
 
 /// The gate before the source is deleted.
 const RETIREMENT_GATE: &str = "approve_retirement";
+
+/// A move in short, or why its journal cannot be read.
+pub(crate) type Summary = (MigrationName, Result<MoveSummary, Refused>);
 
 /// Everything a handler needs.
 pub(crate) struct App {
@@ -49,10 +53,12 @@ impl App {
         Ok(Started { name, new, last: view.last })
     }
 
-    pub(crate) async fn moves(&self) -> Result<Vec<MoveSummary>, Refused> {
+    /// Every move; a journal that cannot be read does not hide the others.
+    pub(crate) async fn moves(&self) -> Result<Vec<Summary>, Refused> {
         let mut moves = Vec::new();
         for name in self.store.migrations().await? {
-            moves.push(standing::summary(&self.view(&name).await?));
+            let view = self.view(&name).await;
+            moves.push((name, view.map(|view| standing::summary(&view))));
         }
         Ok(moves)
     }
@@ -116,12 +122,24 @@ impl App {
     }
 
     pub(crate) async fn routes(&self) -> Result<Vec<ServiceRoute>, Refused> {
-        let router = self.world.router().await?;
-        let mut services: Vec<_> =
-            self.store.routes().await?.into_iter().map(|route| route.service).collect();
-        services.extend(router.waiting().await?);
+        let mut services: BTreeMap<ServiceName, Option<Spec>> = BTreeMap::new();
+        for route in self.store.routes().await? {
+            services.insert(route.service, None);
+        }
+        for service in self.world.envoy().await?.waiting().await? {
+            services.insert(service, None);
+        }
+        // Which gateways a service has, its move says; one whose journal cannot be read says it
+        // elsewhere.
+        for name in self.store.migrations().await? {
+            let Ok(view) = self.view(&name).await else { continue };
+            services
+                .entry(view.spec.route.service.clone())
+                .and_modify(|spec| *spec = Some(view.spec));
+        }
         let mut routes = Vec::new();
-        for service in services {
+        for (service, spec) in services {
+            let router = self.world.router(spec.as_ref()).await?;
             let view = router.view(&service).await?;
             routes.push(ServiceRoute { service, view });
         }
@@ -139,7 +157,7 @@ impl App {
                 "A route is changed by a move; `landfall route status` shows it.",
             )));
         }
-        let router = self.world.router().await?;
+        let router = self.world.router(None).await?;
         if self.store.route(&service).await?.is_none() {
             let service = service.clone();
             router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }).await?;
@@ -157,10 +175,11 @@ impl App {
         }
     }
 
-    /// Every unfinished move gets its driver.
+    /// Every unfinished move gets its driver. That of a journal that cannot be read says so, and
+    /// tries again.
     pub(crate) async fn drive_unfinished(&self) -> Result<(), Refused> {
         for name in self.store.migrations().await? {
-            if !self.view(&name).await?.status.is_finished() {
+            if !self.view(&name).await.is_ok_and(|view| view.status.is_finished()) {
                 self.drive(&name);
             }
         }

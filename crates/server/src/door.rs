@@ -16,9 +16,9 @@ use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use landfall_api::{
-    AdoptRoute, ApiProblem, Assessment, Health, History, MoveSummary, MoveView, Order, PlanView,
+    AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
     ServiceRoute, SpecText, StartMove, Started,
 };
 use landfall_core::journal::Request;
@@ -84,8 +84,15 @@ async fn health(State(app): Application) -> Json<Health> {
     Json(app.health())
 }
 
-async fn moves(State(app): Application) -> Answer<Vec<MoveSummary>> {
-    Ok(Json(app.moves().await?))
+async fn moves(
+    State(app): Application,
+    Extension(asked): Extension<Asked>,
+) -> Answer<Vec<MoveLine>> {
+    let lines = app.moves().await?.into_iter().map(|(name, summary)| match summary {
+        Ok(summary) => MoveLine::Stands(Box::new(summary)),
+        Err(refused) => MoveLine::Unreadable { name, problem: Box::new(asked.told(refused)) },
+    });
+    Ok(Json(lines.collect()))
 }
 
 async fn start(State(app): Application, body: Body<StartMove>) -> Answer<Started> {

@@ -50,7 +50,7 @@ pub enum StartError {
          --server, or choose another address with --xds-listen"
     )]
     Gateway(#[source] Failure),
-    /// A journal that cannot be read.
+    /// The list of moves cannot be read.
     #[error("read the moves of the store ({0})")]
     Moves(String),
     /// A test hook's variables.
@@ -76,7 +76,7 @@ impl Server {
         let drivers = match config.role {
             Role::Shows => None,
             Role::Drives { .. } => {
-                shared.router().await.map_err(StartError::Gateway)?;
+                shared.envoy().await.map_err(StartError::Gateway)?;
                 let (store, world) = (Arc::clone(&store), Arc::clone(&shared));
                 Some(Drivers::new(store, world, holder(), config.call_timeout))
             }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
 use landfall_core::port::{Clock, Database, Ports};
-use landfall_core::{DatabaseName, Failure, Spec};
+use landfall_core::spec::RouterKind;
+use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
-use landfall_route::{EnvoyRouter, EnvoySettings};
+use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter};
 use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role};
@@ -23,14 +24,14 @@ pub(crate) struct World {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     cloud: OnceCell<Arc<AwsCloud>>,
-    router: OnceCell<Arc<EnvoyRouter>>,
+    envoy: OnceCell<Arc<EnvoyGateway>>,
 }
 
 /// One move's ports, owned.
 pub(crate) struct OwnPorts {
     cloud: Arc<AwsCloud>,
     database: Option<Box<dyn Database>>,
-    router: Arc<EnvoyRouter>,
+    router: ServiceRouter,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,7 +41,7 @@ impl OwnPorts {
         Ports {
             cloud: self.cloud.as_ref(),
             database: self.database.as_deref(),
-            router: self.router.as_ref(),
+            router: &self.router,
             clock: self.clock.as_ref(),
         }
     }
@@ -48,13 +49,13 @@ impl OwnPorts {
 
 impl World {
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        let (cloud, router) = (OnceCell::new(), OnceCell::new());
-        Self { config, store, clock, cloud, router }
+        let (cloud, envoy) = (OnceCell::new(), OnceCell::new());
+        Self { config, store, clock, cloud, envoy }
     }
 
     /// The ports for a spec; fails when the region or the password cannot be found.
     pub(crate) async fn ports(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
-        let (cloud, router) = (self.cloud().await?, self.router().await?);
+        let (cloud, router) = (self.cloud().await?, self.router(Some(spec)).await?);
         let database = self.database(spec)?.map(|database| Box::new(database) as Box<dyn Database>);
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
@@ -62,11 +63,12 @@ impl World {
     /// The ports for a move that is under way: without its password the database answers every
     /// call with that failure, and the driver still counts the pause budget and opens the source.
     pub(crate) async fn ports_under_way(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
-        let (cloud, router) = (self.cloud().await?, self.router().await?);
+        let (cloud, router) = (self.cloud().await?, self.router(Some(spec)).await?);
         let database: Option<Box<dyn Database>> = match self.database(spec) {
             Ok(database) => database.map(|database| Box::new(database) as _),
             Err(failure) => Some(Box::new(Locked(failure))),
         };
+        let router = router.tending(vec![spec.route.service.clone()]);
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 
@@ -87,9 +89,26 @@ impl World {
         PostgresDatabase::new(options).map(Some)
     }
 
-    /// The gateway's control plane. A server that only shows has one too, on a port that no proxy
+    /// The router over the gateways that a spec names; without one over Envoy alone.
+    pub(crate) async fn router(&self, spec: Option<&Spec>) -> Result<ServiceRouter, Failure> {
+        let kinds = spec.map_or(&[RouterKind::Envoy][..], |spec| spec.route.router.kinds());
+        let mut gateways: Vec<Arc<dyn Gateway>> = Vec::new();
+        for kind in kinds {
+            gateways.push(match kind {
+                RouterKind::Envoy => self.envoy().await?,
+                RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command => {
+                    let what = "steer the gateways that route.router names";
+                    let detail = format!("this version cannot drive {kind:?}");
+                    return Err(Failure::new(FailureKind::Invalid, what, detail));
+                }
+            });
+        }
+        Ok(ServiceRouter::new(Arc::clone(&self.store), gateways, self.config.call_timeout))
+    }
+
+    /// Envoy's control plane. A server that only shows has one too, on a port that no proxy
     /// knows: routes are in the store, and the server that proxies know sees every change there.
-    pub(crate) async fn router(&self) -> Result<Arc<EnvoyRouter>, Failure> {
+    pub(crate) async fn envoy(&self) -> Result<Arc<EnvoyGateway>, Failure> {
         let listen = match self.config.role {
             Role::Drives { xds } => xds,
             Role::Shows => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -97,14 +116,14 @@ impl World {
         let (hold_timeout, call_timeout) = (self.config.hold_timeout, self.config.call_timeout);
         let settings = EnvoySettings { listen, hold_timeout, call_timeout };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        let make = || async { EnvoyRouter::start(settings, store, clock).await.map(Arc::new) };
-        self.router.get_or_try_init(make).await.cloned()
+        let make = || async { EnvoyGateway::start(settings, store, clock).await.map(Arc::new) };
+        self.envoy.get_or_try_init(make).await.cloned()
     }
 
     /// Where proxies connect, when this server tells them anything.
     pub(crate) fn xds(&self) -> Option<SocketAddr> {
         match self.config.role {
-            Role::Drives { .. } => self.router.get().map(|router| router.address()),
+            Role::Drives { .. } => self.envoy.get().map(|envoy| envoy.address()),
             Role::Shows => None,
         }
     }

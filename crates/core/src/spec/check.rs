@@ -76,12 +76,25 @@ fn unknown_keys(table: &toml::Table) -> Vec<SpecError> {
             mistakes.push(mistake(section, format!("is a section: write [{section}]")));
             continue;
         };
-        for key in entries.keys().filter(|key| !keys.contains(&key.as_str())) {
-            let full = format!("{section}.{key}");
-            mistakes.push(mistake(&full, unknown_key(key, section, keys)));
-        }
+        unknown_in(section, keys, entries, &mut mistakes);
     }
     mistakes
+}
+
+/// The unknown keys of a section, and of the sections in it.
+fn unknown_in(section: &str, keys: &[&str], entries: &toml::Table, mistakes: &mut Vec<SpecError>) {
+    for (key, value) in entries {
+        let full = format!("{section}.{key}");
+        if !keys.contains(&key.as_str()) {
+            mistakes.push(mistake(&full, unknown_key(key, section, keys)));
+            continue;
+        }
+        let Some((_, inner)) = SECTIONS.iter().find(|(name, _)| *name == full) else { continue };
+        let tables = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for table in tables.iter().filter_map(toml::Value::as_table) {
+            unknown_in(&full, inner, table, mistakes);
+        }
+    }
 }
 
 fn unknown_section(section: &str) -> String {
@@ -90,10 +103,11 @@ fn unknown_section(section: &str) -> String {
                 promise it; remove it"
             .to_owned();
     }
-    match nearest(section, SECTIONS.iter().map(|(name, _)| *name)) {
+    let sections = || SECTIONS.iter().map(|(name, _)| *name).filter(|name| !name.contains('.'));
+    match nearest(section, sections()) {
         Some(known) => format!("no section has this name; did you mean [{known}]?"),
         None => {
-            let names: Vec<_> = SECTIONS.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = sections().collect();
             format!("no section has this name; sections are {}", names.join(", "))
         }
     }
@@ -175,6 +189,8 @@ fn contradictions(spec: &Spec) -> Vec<SpecError> {
     if !(1..=35).contains(&spec.target.backup_retention_days) {
         mistakes.push(mistake("target.backup_retention_days", "write 1 to 35".to_owned()));
     }
+    let route = super::route::contradictions(&spec.route);
+    mistakes.extend(route.into_iter().map(|(key, message)| mistake(key, message)));
     mistakes
 }
 
@@ -264,6 +280,32 @@ lag_max = "64MiB"
         for key in ["migration.name", "cutover.fence", "target.quarantine_group"] {
             assert!(told.contains(key), "{key} missing in {told}");
         }
+    }
+
+    #[test]
+    fn every_gateway_is_described_and_no_other() {
+        let gateway = |router: &str, sections: &str| {
+            mistakes(
+                &GOOD
+                    .replace("[route]", &format!("[route]\nrouter = {router}"))
+                    .replace("[cutover]", &format!("{sections}\n[cutover]")),
+            )
+        };
+        assert!(gateway("\"dns\"", "").contains("needs a section [route.dns]"));
+        assert!(gateway("[\"envoy\", \"envoy\"]", "").contains("each gateway once"));
+        let node = "[route.pgbouncer]\ndatabases = []\n[[route.pgbouncer.node]]\nname = \"a\"\n\
+                    host = \"/run\"\nport = 6432\nfil = \"/x\"\n";
+        let told = gateway("\"pgbouncer\"", node);
+        assert!(told.contains("route.pgbouncer.node.fil") && told.contains("mean file?"), "{told}");
+        let told = gateway("\"pgbouncer\"", &node.replace("fil =", "file ="));
+        assert!(told.contains("route.pgbouncer.databases"), "{told}");
+        let dns = "[route.dns]\nname = \"orders.db\"\nzone = \"example.com\"\nserver = \"ns1\"\n\
+                   key_name = \"k\"\n";
+        let told = gateway("[\"envoy\", \"dns\"]", dns);
+        for key in ["route.dns.name", "route.dns.server", "route.dns.key"] {
+            assert!(told.contains(key), "{key} missing in {told}");
+        }
+        assert!(gateway("\"envoy\"", dns).contains("nothing uses it"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The keys a spec may have, and the nearest one to a misspelt key.
 
-/// Sections and their keys. A section's name stands once; keys are what serde takes.
+/// Sections and their keys, a section of a section by its dotted name. A section's name stands
+/// once; keys are what serde takes.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("migration", &["name", "road"]),
     ("source", &["instance"]),
@@ -16,7 +17,14 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("access", &["user", "password", "database", "root_certificate"]),
-    ("route", &["router", "service", "pause_budget", "acknowledge_within"]),
+    (
+        "route",
+        &["router", "service", "pause_budget", "acknowledge_within", "pgbouncer", "dns", "command"],
+    ),
+    ("route.pgbouncer", &["databases", "template", "node"]),
+    ("route.pgbouncer.node", &["name", "host", "port", "user", "password", "file"]),
+    ("route.dns", &["name", "zone", "server", "ttl", "key_name", "key"]),
+    ("route.command", &["program", "holds", "timeout"]),
     ("cutover", &["fence", "quarantine_group", "lag_max", "sustained_for", "grace", "on_overrun"]),
     ("smoke", &["sql"]),
     ("limits", &["replica_available_within", "lag_sustained_within", "step_within", "look_every"]),

@@ -6,17 +6,19 @@
 
 mod check;
 mod keys;
+mod route;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{
-    ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName,
-};
-use crate::quantity::{ByteCount, duration_text, optional_duration_text};
+use crate::ids::{ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId};
+use crate::quantity::{ByteCount, duration_text};
 
 pub use check::{SpecError, SpecMistakes, parse};
+pub use route::{
+    CommandSpec, DnsSpec, PgBouncerNode, PgBouncerSpec, RouteSpec, RouterKind, Routers,
+};
 
 /// A whole spec, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,38 +164,6 @@ impl From<SecretReference> for String {
             SecretReference::File(path) => format!("file:{path}"),
         }
     }
-}
-
-/// `[route]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteSpec {
-    /// Which gateway.
-    #[serde(default)]
-    pub router: RouterKind,
-    /// The service name that applications connect to.
-    pub service: ServiceName,
-    /// How long connections may wait at the gateway; the forecast's p95 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
-    pub pause_budget: Option<Duration>,
-    /// How long a proxy may take to acknowledge.
-    #[serde(default = "RouteSpec::default_acknowledge", with = "duration_text")]
-    pub acknowledge_within: Duration,
-}
-
-impl RouteSpec {
-    const fn default_acknowledge() -> Duration {
-        Duration::from_secs(10)
-    }
-}
-
-/// The gateways this version can drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RouterKind {
-    /// Envoy by xDS.
-    #[default]
-    Envoy,
 }
 
 /// `[cutover]`.

@@ -12,7 +12,7 @@ use landfall_core::action::RouteAction;
 use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::{Endpoint, ServiceName};
-use landfall_route::{EnvoyRouter, EnvoySettings};
+use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -33,7 +33,8 @@ impl Clock for WallClock {
 }
 
 pub(crate) struct ControlPlane {
-    pub(crate) router: EnvoyRouter,
+    pub(crate) gateway: Arc<EnvoyGateway>,
+    pub(crate) router: ServiceRouter,
     runtime: KillableRuntime,
 }
 
@@ -57,7 +58,7 @@ impl ControlPlane {
     pub(crate) async fn at(listen: SocketAddr, store: &Arc<MemoryStore>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let router = eventually("the control plane listens", async || {
+        let gateway = eventually("the control plane listens", async || {
             let settings = EnvoySettings {
                 listen,
                 hold_timeout: Duration::from_secs(120),
@@ -65,11 +66,15 @@ impl ControlPlane {
             };
             let store: Arc<MemoryStore> = Arc::clone(store);
             let started =
-                runtime.spawn(EnvoyRouter::start(settings, store, Arc::new(WallClock))).await;
+                runtime.spawn(EnvoyGateway::start(settings, store, Arc::new(WallClock))).await;
             started.expect("it does not panic").ok()
         })
         .await;
-        Self { router, runtime: KillableRuntime(Some(runtime)) }
+        let gateway = Arc::new(gateway);
+        let gateways: Vec<Arc<dyn Gateway>> = vec![Arc::clone(&gateway) as _];
+        let store: Arc<MemoryStore> = Arc::clone(store);
+        let router = ServiceRouter::new(store, gateways, Duration::from_secs(2));
+        Self { gateway, router, runtime: KillableRuntime(Some(runtime)) }
     }
 
     /// Every task and socket ends at once, in no order.
@@ -77,13 +82,15 @@ impl ControlPlane {
         drop(self.runtime);
     }
 
-    /// The router by itself, on a runtime that lives on.
-    pub(crate) fn take_apart(self) -> (EnvoyRouter, KillableRuntime) {
-        (self.router, self.runtime)
+    /// The gateway by itself, on a runtime that lives on.
+    pub(crate) fn take_apart(self) -> (EnvoyGateway, KillableRuntime) {
+        drop(self.router);
+        let gateway = Arc::into_inner(self.gateway).expect("nobody else has it");
+        (gateway, self.runtime)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.router.address()
+        self.gateway.address()
     }
 
     pub(crate) async fn act(&self, action: RouteAction) {

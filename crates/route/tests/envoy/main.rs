@@ -310,7 +310,7 @@ async fn a_service_in_silence_does_not_delay_another() {
     let mut waiting = Answers::new();
     clients(gateway.listener("orders").await, 1, &mut waiting);
     eventually("orders is asked for", async || {
-        let services = control.router.waiting().await.expect("it is up");
+        let services = control.gateway.waiting().await.expect("it is up");
         services.contains(&ServiceName::new("orders")).then_some(())
     })
     .await;
@@ -330,7 +330,7 @@ async fn a_service_is_waited_for_until_it_is_adopted_and_may_go_to_a_name() {
     let mut waiting = Answers::new();
     clients(gateway.listener("orders").await, 1, &mut waiting);
     eventually("the service is listed as waiting", async || {
-        let services = control.router.waiting().await.expect("it is up");
+        let services = control.gateway.waiting().await.expect("it is up");
         services.contains(&ServiceName::new("orders")).then_some(())
     })
     .await;

@@ -1,0 +1,259 @@
+//! `[route]`: the gateways of a service, and what each kind needs to be told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::SecretReference;
+use crate::ids::ServiceName;
+use crate::quantity::{duration_text, optional_duration_text};
+
+/// `[route]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSpec {
+    /// Which gateways: one, or several that change together.
+    #[serde(default)]
+    pub router: Routers,
+    /// The service name that applications connect to.
+    pub service: ServiceName,
+    /// How long connections may wait at the gateway; the forecast's p95 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
+    pub pause_budget: Option<Duration>,
+    /// How long a proxy may take to acknowledge.
+    #[serde(default = "RouteSpec::default_acknowledge", with = "duration_text")]
+    pub acknowledge_within: Duration,
+    /// `[route.pgbouncer]`, when `router` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pgbouncer: Option<PgBouncerSpec>,
+    /// `[route.dns]`, when `router` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsSpec>,
+    /// `[route.command]`, when `router` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandSpec>,
+}
+
+impl RouteSpec {
+    const fn default_acknowledge() -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+/// The gateways this version can drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouterKind {
+    /// Envoy by xDS.
+    #[default]
+    Envoy,
+    /// PgBouncer by its admin console.
+    Pgbouncer,
+    /// A record of a DNS zone, by dynamic update (RFC 2136).
+    Dns,
+    /// A program of the operator's.
+    Command,
+}
+
+/// One gateway or several: `"envoy"`, or `["envoy", "dns"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Routers {
+    /// One.
+    One(RouterKind),
+    /// Several: all hold, all point, all release.
+    Several(Vec<RouterKind>),
+}
+
+impl Default for Routers {
+    fn default() -> Self {
+        Self::One(RouterKind::Envoy)
+    }
+}
+
+impl Routers {
+    /// Each kind.
+    pub fn kinds(&self) -> &[RouterKind] {
+        match self {
+            Self::One(kind) => std::slice::from_ref(kind),
+            Self::Several(kinds) => kinds,
+        }
+    }
+}
+
+/// `[route.pgbouncer]`: nodes that pool the same databases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PgBouncerSpec {
+    /// The databases as PgBouncer names them; each is paused, pointed and resumed.
+    pub databases: Vec<String>,
+    /// One line of `[databases]` for each of them, after `name =`: `{database}`, `{host}` and
+    /// `{port}` are filled in.
+    #[serde(default = "PgBouncerSpec::default_template")]
+    pub template: String,
+    /// `[[route.pgbouncer.node]]`: the processes.
+    pub node: Vec<PgBouncerNode>,
+}
+
+impl PgBouncerSpec {
+    fn default_template() -> String {
+        "host={host} port={port} dbname={database}".to_owned()
+    }
+}
+
+/// `[[route.pgbouncer.node]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PgBouncerNode {
+    /// Its name in messages.
+    pub name: String,
+    /// Host of the admin console, or the directory of its Unix socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// One of its `admin_users`.
+    #[serde(default = "PgBouncerNode::default_user")]
+    pub user: String,
+    /// That user's password; absent with peer or trust authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretReference>,
+    /// The file with `[databases]` that Landfall writes and the node includes (`%include`).
+    pub file: String,
+}
+
+impl PgBouncerNode {
+    fn default_user() -> String {
+        "pgbouncer".to_owned()
+    }
+}
+
+/// `[route.dns]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsSpec {
+    /// The name that applications resolve.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// The primary server of the zone, as `address:port`.
+    pub server: String,
+    /// TTL of the record.
+    #[serde(with = "duration_text", default = "DnsSpec::default_ttl")]
+    pub ttl: Duration,
+    /// Name of the TSIG key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
+    /// The TSIG key (HMAC-SHA256), base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SecretReference>,
+}
+
+impl DnsSpec {
+    const fn default_ttl() -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+/// `[route.command]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandSpec {
+    /// The program and its arguments; the hook's name is added as the last one.
+    pub program: Vec<String>,
+    /// Whether new connections wait while the service is held.
+    #[serde(default)]
+    pub holds: bool,
+    /// How long a hook may take.
+    #[serde(with = "duration_text", default = "CommandSpec::default_timeout")]
+    pub timeout: Duration,
+}
+
+impl CommandSpec {
+    const fn default_timeout() -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+/// What contradicts itself in it: the key, and what to write instead.
+pub(super) fn contradictions(route: &RouteSpec) -> Vec<(&'static str, String)> {
+    let kinds = route.router.kinds();
+    let mut found = sections(route, kinds);
+    found.extend(route.pgbouncer.iter().flat_map(pgbouncer));
+    found.extend(route.dns.iter().flat_map(dns));
+    if route.command.as_ref().is_some_and(|command| command.program.is_empty()) {
+        found.push(("route.command.program", "name the program to run".to_owned()));
+    }
+    found
+}
+
+fn sections(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let twice = kinds
+        .iter()
+        .enumerate()
+        .any(|(at, kind)| kinds.iter().skip(at + 1).any(|other| other == kind));
+    if kinds.is_empty() || twice {
+        found.push(("route.router", "name each gateway once, and at least one".to_owned()));
+    }
+    let described = [
+        (RouterKind::Pgbouncer, "route.pgbouncer", "pgbouncer", route.pgbouncer.is_some()),
+        (RouterKind::Dns, "route.dns", "dns", route.dns.is_some()),
+        (RouterKind::Command, "route.command", "command", route.command.is_some()),
+    ];
+    for (kind, key, word, there) in described {
+        match (kinds.contains(&kind), there) {
+            (true, false) => {
+                found.push(("route.router", format!("\"{word}\" needs a section [{key}]")));
+            }
+            (false, true) => {
+                let message =
+                    format!("nothing uses it: add \"{word}\" to route.router, or remove it");
+                found.push((key, message));
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+    found
+}
+
+fn pgbouncer(spec: &PgBouncerSpec) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let plain = |name: &String| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    if spec.databases.is_empty() || !spec.databases.iter().all(plain) {
+        let message = "list the databases by PgBouncer's names: letters, digits, _, - and dots";
+        found.push(("route.pgbouncer.databases", message.to_owned()));
+    }
+    if !["{host}", "{port}"].iter().all(|part| spec.template.contains(part))
+        || spec.template.contains('\n')
+    {
+        let message = "must be one line with {host} and {port}";
+        found.push(("route.pgbouncer.template", message.to_owned()));
+    }
+    let mut names: Vec<&str> = spec.node.iter().map(|node| node.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if spec.node.is_empty() || names.len() != spec.node.len() {
+        let message = "add a [[route.pgbouncer.node]] for each process, each with its own name";
+        found.push(("route.pgbouncer.node", message.to_owned()));
+    }
+    found
+}
+
+fn dns(spec: &DnsSpec) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+    let (name, zone) = (bare(&spec.name), bare(&spec.zone));
+    if zone.is_empty() || !(name == zone || name.ends_with(&format!(".{zone}"))) {
+        found.push(("route.dns.name", format!("{name:?} is not in the zone {zone:?}")));
+    }
+    if spec.server.parse::<std::net::SocketAddr>().is_err() {
+        let message = "write the zone's primary server as an address with a port: \"10.0.0.2:53\"";
+        found.push(("route.dns.server", message.to_owned()));
+    }
+    if spec.key_name.is_some() != spec.key.is_some() {
+        found.push(("route.dns.key", "key_name and key belong together".to_owned()));
+    }
+    found
+}
