@@ -101,8 +101,9 @@ impl EnvoyGateway {
 
 #[async_trait]
 impl Gateway for EnvoyGateway {
-    fn ability(&self) -> RouterAbility {
-        RouterAbility { holds: true, holds_at_most: Some(self.hold_timeout) }
+    async fn ability(&self) -> Result<RouterAbility, Failure> {
+        let holds_at_most = Some(self.hold_timeout);
+        Ok(RouterAbility { holds: true, holds_at_most, keeps_sessions: false })
     }
 
     async fn tell(&self, route: &Route) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use landfall_core::{Endpoint, Failure, ServiceName};
 /// One kind of gateway of a service.
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// What it can do.
-    fn ability(&self) -> RouterAbility;
+    /// What it can do, as its nodes are set now.
+    async fn ability(&self) -> Result<RouterAbility, Failure>;
 
     /// Brings every node to the route. Fails only when no node could even be tried.
     async fn tell(&self, route: &Route) -> Result<(), Failure>;

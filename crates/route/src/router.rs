@@ -67,12 +67,15 @@ impl Drop for ServiceRouter {
 #[async_trait]
 impl Router for ServiceRouter {
     /// What all of its gateways can do: a service is held when none lets anybody through.
-    fn ability(&self) -> RouterAbility {
-        let abilities = || self.gateways.iter().map(|gateway| gateway.ability());
-        RouterAbility {
-            holds: abilities().all(|one| one.holds),
-            holds_at_most: abilities().filter_map(|one| one.holds_at_most).min(),
-        }
+    async fn ability(&self) -> Result<RouterAbility, Failure> {
+        let asked = self.gateways.iter().map(|gateway| gateway.ability());
+        let abilities: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
+        let abilities = abilities?;
+        Ok(RouterAbility {
+            holds: abilities.iter().all(|one| one.holds),
+            holds_at_most: abilities.iter().filter_map(|one| one.holds_at_most).min(),
+            keeps_sessions: abilities.iter().all(|one| one.keeps_sessions),
+        })
     }
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::action::RouteAction;
 use crate::failure::FailureKind;
 use crate::ids::{Endpoint, ServiceName};
-use crate::port::router::{Route, RouteView, Router, Traffic};
+use crate::port::router::{Route, RouteView, Router, RouterAbility, Traffic};
 
 /// Looks at a router until something is seen, before it is said to be missing.
 const LOOKS: u32 = 200;
@@ -82,6 +82,10 @@ async fn act<F: RouterFixture>(fixture: &F, action: &RouteAction) {
 
 async fn view<F: RouterFixture>(fixture: &F, service: &ServiceName) -> RouteView {
     fixture.router().view(service).await.expect("a router that is up can be looked at")
+}
+
+async fn ability<F: RouterFixture>(fixture: &F) -> RouterAbility {
+    fixture.router().ability().await.expect("a router that is up can be asked")
 }
 
 async fn sides<F: RouterFixture>(fixture: &F) -> (Endpoint, Endpoint) {
@@ -173,7 +177,7 @@ pub async fn a_probe_tells_open_from_closed<F: RouterFixture>(fixture: &F) {
 
 /// Each epoch is followed by every proxy, also the ones that are told by silence.
 pub async fn proxies_are_seen_to_follow_each_epoch<F: RouterFixture>(fixture: &F) {
-    if !fixture.router().ability().holds {
+    if !ability(fixture).await.holds {
         return;
     }
     let service = fixture.fresh_service().await;
@@ -190,7 +194,7 @@ pub async fn proxies_are_seen_to_follow_each_epoch<F: RouterFixture>(fixture: &F
 
 /// A proxy that asks while traffic is held waits, and that counts as following.
 pub async fn a_proxy_that_comes_during_a_hold_follows_it<F: RouterFixture>(fixture: &F) {
-    if !fixture.router().ability().holds {
+    if !ability(fixture).await.holds {
         return;
     }
     let service = fixture.fresh_service().await;

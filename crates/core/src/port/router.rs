@@ -82,13 +82,15 @@ pub struct RouterAbility {
     pub holds: bool,
     /// The longest a held connection waits before the gateway gives up.
     pub holds_at_most: Option<Duration>,
+    /// Established sessions go on from one side to the other; otherwise they are cut.
+    pub keeps_sessions: bool,
 }
 
 /// The gateway's control plane.
 #[async_trait]
 pub trait Router: Send + Sync {
-    /// What this router can do.
-    fn ability(&self) -> RouterAbility;
+    /// What this router can do, as its gateways are set now.
+    async fn ability(&self) -> Result<RouterAbility, Failure>;
     /// The route and every proxy's part in it.
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure>;
     /// Tries the way to an endpoint as the gateway would; `Ok(Err(text))` says why it is closed.

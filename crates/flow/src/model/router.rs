@@ -26,8 +26,9 @@ pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
 
 #[async_trait]
 impl Router for World {
-    fn ability(&self) -> RouterAbility {
-        RouterAbility { holds: true, holds_at_most: Some(std::time::Duration::from_mins(60)) }
+    async fn ability(&self) -> Result<RouterAbility, Failure> {
+        let holds_at_most = Some(std::time::Duration::from_mins(60));
+        Ok(RouterAbility { holds: true, holds_at_most, keeps_sessions: false })
     }
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {

@@ -293,8 +293,8 @@ impl Database for Tapped<'_> {
 
 #[async_trait]
 impl Router for Tapped<'_> {
-    fn ability(&self) -> RouterAbility {
-        self.ports.router.ability()
+    async fn ability(&self) -> Result<RouterAbility, Failure> {
+        self.ports.router.ability().await
     }
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {

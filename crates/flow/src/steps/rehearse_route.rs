@@ -46,7 +46,7 @@ impl Step for RehearseRoute {
         let router = look.ports.router;
         Ok(Seen {
             view: router.view(&look.spec.route.service).await?,
-            ability: router.ability(),
+            ability: router.ability().await?,
             way: router.probe(&at).await?,
             inside: inside(look, &at).await?,
         })
