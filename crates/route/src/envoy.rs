@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads_server;
 use landfall_core::journal::Store;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{ProxyView, Route, RouterAbility};
+use landfall_core::port::router::{ProxyView, Route, RouterAbility, Sessions};
 use landfall_core::{Endpoint, Failure, ServiceName};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -103,7 +103,7 @@ impl EnvoyGateway {
 impl Gateway for EnvoyGateway {
     async fn ability(&self) -> Result<RouterAbility, Failure> {
         let holds_at_most = Some(self.hold_timeout);
-        Ok(RouterAbility { holds: true, holds_at_most, keeps_sessions: false })
+        Ok(RouterAbility { holds: true, holds_at_most, sessions: Sessions::Cut })
     }
 
     async fn tell(&self, route: &Route) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::Store;
-use landfall_core::port::router::{ProxyView, Route, RouteView, Router, RouterAbility};
+use landfall_core::port::router::{ProxyView, Route, RouteView, Router, RouterAbility, Sessions};
 use landfall_core::{Endpoint, Failure, ServiceName};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
@@ -74,7 +74,7 @@ impl Router for ServiceRouter {
         Ok(RouterAbility {
             holds: abilities.iter().all(|one| one.holds),
             holds_at_most: abilities.iter().filter_map(|one| one.holds_at_most).min(),
-            keeps_sessions: abilities.iter().all(|one| one.keeps_sessions),
+            sessions: abilities.iter().map(|one| one.sessions).min().unwrap_or(Sessions::Cut),
         })
     }
 

@@ -75,6 +75,16 @@ pub struct RouteView {
     pub proxies: Vec<ProxyView>,
 }
 
+/// What a cutover does to established sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sessions {
+    /// They are cut; clients connect again.
+    Cut,
+    /// They go on from one side to the other; no client sees an error.
+    Kept,
+}
+
 /// What a router can do; a step reads it before it relies on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterAbility {
@@ -82,8 +92,8 @@ pub struct RouterAbility {
     pub holds: bool,
     /// The longest a held connection waits before the gateway gives up.
     pub holds_at_most: Option<Duration>,
-    /// Established sessions go on from one side to the other; otherwise they are cut.
-    pub keeps_sessions: bool,
+    /// What becomes of established sessions.
+    pub sessions: Sessions,
 }
 
 /// The gateway's control plane.

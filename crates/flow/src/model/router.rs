@@ -6,7 +6,7 @@ use landfall_core::action::RouteAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{Endpoint, ServiceName};
 use landfall_core::port::Router;
-use landfall_core::port::router::{ProxyView, Route, RouteView, RouterAbility, Traffic};
+use landfall_core::port::router::{ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic};
 
 use super::traffic::Side;
 use super::{Inner, TARGET_AT, World};
@@ -28,7 +28,7 @@ pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
 impl Router for World {
     async fn ability(&self) -> Result<RouterAbility, Failure> {
         let holds_at_most = Some(std::time::Duration::from_mins(60));
-        Ok(RouterAbility { holds: true, holds_at_most, keeps_sessions: false })
+        Ok(RouterAbility { holds: true, holds_at_most, sessions: Sessions::Cut })
     }
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {
