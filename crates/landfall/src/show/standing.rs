@@ -4,28 +4,40 @@ use landfall_api::core::Status;
 use landfall_api::core::journal::Commitment;
 use landfall_api::core::problem::Writes;
 use landfall_api::core::status::{Course, Outcome, Run};
-use landfall_api::{Driven, MoveSummary, MoveView, PauseClock, Place, RowView, Window};
+use landfall_api::{Driven, MoveLine, MoveView, PauseClock, Place, RowView, Window};
 
 use super::layout::{columns, cut, labelled};
 use super::{problem, time};
 
 /// All moves.
-pub(crate) fn list(moves: &[MoveSummary], width: usize) -> String {
+pub(crate) fn list(moves: &[MoveLine], width: usize) -> String {
     if moves.is_empty() {
         return "No moves yet. `landfall plan SPEC` shows what one would do.".to_owned();
     }
     let head = ["MOVE", "FROM", "TO", "STATE", "WRITES TO", "STEP"].map(ToOwned::to_owned);
-    let rows = moves.iter().map(|one| {
-        vec![
+    let rows = moves.iter().map(|one| match one {
+        MoveLine::Stands(one) => vec![
             one.name.to_string(),
             one.source.to_string(),
             one.target.to_string(),
             state(&one.status),
             side(one.writes).to_owned(),
             one.status.step.clone(),
-        ]
+        ],
+        MoveLine::Unreadable { name, .. } => {
+            let unknown = || "?".to_owned();
+            vec![name.to_string(), unknown(), unknown(), "cannot be read".to_owned(), unknown()]
+        }
     });
-    columns(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>(), width)
+    let mut parts =
+        vec![columns(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>(), width)];
+    for one in moves {
+        if let MoveLine::Unreadable { name, problem } = one {
+            parts.push(format!("\n{name} cannot be read:"));
+            parts.push(problem::answer(problem, width));
+        }
+    }
+    parts.join("\n")
 }
 
 /// One move.
@@ -199,7 +211,8 @@ pub(crate) fn is_committed(view: &MoveView) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_api::core::{Code, Problem};
+    use landfall_api::core::{Code, MigrationName, Problem};
+    use landfall_api::{ApiProblem, MoveSummary};
 
     use super::super::layout::assert_fits;
     use super::super::sample;
@@ -238,18 +251,41 @@ mod tests {
     #[test]
     fn the_list_is_one_line_each() {
         let view = sample::at_the_gate();
-        let one = MoveSummary {
+        let one = line(view);
+        let text = list(&[one.clone(), one], 120);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("at gate approve_cutover"), "{text}");
+        assert_fits(&list(&[], 100), 100);
+    }
+
+    fn line(view: MoveView) -> MoveLine {
+        MoveLine::Stands(Box::new(MoveSummary {
             name: view.name,
             source: view.spec.source.instance,
             target: view.spec.target.cluster,
             status: view.status,
             writes: view.writes,
             updated_at: view.updated_at,
+        }))
+    }
+
+    #[test]
+    fn a_move_that_cannot_be_read_does_not_hide_the_others() {
+        let what = "entry 4 of the journal does not follow from the ones before it";
+        let problem = ApiProblem::new(503, Code::StoreUnwritable, what)
+            .hint("Stop Landfall and copy the state directory before anything else.");
+        let broken = MoveLine::Unreadable {
+            name: MigrationName::new("billing"),
+            problem: Box::new(problem),
         };
-        let text = list(&[one.clone(), one], 120);
-        assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("at gate approve_cutover"), "{text}");
-        assert_fits(&list(&[], 100), 100);
+        for width in [40, 120] {
+            let text = list(&[broken.clone(), line(sample::at_the_gate())], width);
+            assert_fits(&text, width);
+            let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in ["orders", "billing cannot be read: LF-029: entry 4", "copy the state"] {
+                assert!(flat.contains(part), "{part} missing in\n{text}");
+            }
+        }
     }
 
     #[test]

@@ -10,3 +10,5 @@ mod orders;
 mod place;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod unreadable;

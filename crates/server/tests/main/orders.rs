@@ -1,6 +1,6 @@
 //! Starting a move and giving it orders: what is taken, what is refused, what the journal says.
 
-use landfall_api::{Order, Place as RowPlace, StartMove};
+use landfall_api::{MoveLine, Order, Place as RowPlace, StartMove};
 use landfall_core::journal::{Record, Request};
 use landfall_core::problem::Writes;
 use landfall_core::status::{Course, Run};
@@ -30,7 +30,7 @@ async fn a_move_is_started_once_and_then_gone_on_with() {
     assert_eq!((view.writes, view.last), (Writes::Source, Seq(1)));
     assert!(view.rows.iter().all(|row| row.place == RowPlace::Ahead));
     let moves = place.client.moves().await.unwrap();
-    assert_eq!(moves.iter().map(|one| one.name.clone()).collect::<Vec<_>>(), [orders()]);
+    assert!(matches!(&moves[..], [MoveLine::Stands(one)] if one.name == orders()), "{moves:?}");
     place.close().await;
 }
 
