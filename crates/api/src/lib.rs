@@ -14,7 +14,7 @@ pub use client::{Client, ClientError};
 pub use health::Health;
 pub use moves::{
     Driven, GateView, History, LeaseView, MoveLine, MoveSummary, MoveView, Order, PauseClock,
-    Place, RowView, StartMove, Started, Waited, Window,
+    PausedBy, Place, RowView, StartMove, Started, Waited, Window,
 };
 pub use plan::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
 pub use problem::ApiProblem;

@@ -131,6 +131,17 @@ pub struct PauseClock {
     pub budget_ms: u64,
 }
 
+/// A person stopped the move between two actions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedBy {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, as far as they said.
+    pub why: String,
+}
+
 /// A gate that waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateView {
@@ -203,6 +214,8 @@ pub struct MoveView {
     pub waited: Option<Waited>,
     /// The gate it waits at.
     pub gate: Option<GateView>,
+    /// Who paused it.
+    pub paused: Option<PausedBy>,
     /// The pause, once traffic was held in this attempt.
     pub pause: Option<PauseClock>,
     /// Who leads it.

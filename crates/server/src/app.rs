@@ -68,6 +68,7 @@ impl App {
         let view = View::fold(&entries)?.ok_or_else(|| unknown(name))?;
         let around = Around {
             reached: standing::reached(&entries),
+            last_pause: standing::last_pause(&entries),
             now: self.clock.now(),
             lease: self.store.lease(name).await?,
             driven: self.drivers.as_ref().map_or(Driven::No, |drivers| drivers.state(name)),

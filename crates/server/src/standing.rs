@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use landfall_api::{Driven, LeaseView, MoveSummary, MoveView, PauseClock, Place, RowView, Waited};
-use landfall_core::journal::{Commitment, Entry, Lease, Record};
+use landfall_api::{
+    Driven, LeaseView, MoveSummary, MoveView, PauseClock, PausedBy, Place, RowView, Waited,
+};
+use landfall_core::journal::{Commitment, Entry, Lease, Record, Request};
 use landfall_core::problem::Writes;
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_flow::View;
@@ -16,6 +18,7 @@ use crate::gate;
 pub(crate) struct Around {
     /// Steps that this attempt reached, taken back or not.
     pub(crate) reached: BTreeSet<String>,
+    pub(crate) last_pause: Option<PausedBy>,
     pub(crate) now: Timestamp,
     pub(crate) lease: Option<Lease>,
     pub(crate) driven: Driven,
@@ -45,6 +48,16 @@ pub(crate) fn reached(entries: &[Entry]) -> BTreeSet<String> {
     reached
 }
 
+/// Who paused the move last, when and why.
+pub(crate) fn last_pause(entries: &[Entry]) -> Option<PausedBy> {
+    entries.iter().rev().find_map(|entry| {
+        let Record::Requested { request: Request::Pause { by, why } } = &entry.record else {
+            return None;
+        };
+        Some(PausedBy { by: by.clone(), at: entry.at, why: why.clone() })
+    })
+}
+
 /// One line.
 pub(crate) fn summary(view: &View) -> MoveSummary {
     MoveSummary {
@@ -67,6 +80,7 @@ pub(crate) fn whole(view: View, around: Around) -> MoveView {
         safe: finished(&view).unwrap_or(safe).to_owned(),
         waited: waited(&view, around.reading),
         gate: gate::gate(&view, &title),
+        paused: around.last_pause.filter(|_| matches!(view.status.run, Run::Paused { .. })),
         pause: view.facts.held_since.map(|since| PauseClock {
             since,
             until: view.facts.released_at,
@@ -171,7 +185,7 @@ fn one_row(view: &View, row: &Row, reached: &BTreeSet<String>) -> RowView {
 
 #[cfg(test)]
 mod tests {
-    use landfall_core::journal::{Entry, RECORD_VERSION, Record, Request};
+    use landfall_core::journal::RECORD_VERSION;
     use landfall_core::status::{Phase, Road};
     use landfall_core::{Epoch, MigrationName, Seq};
 
@@ -226,8 +240,8 @@ quarantine_group = "sg-source"
         let (now, driven) = (Timestamp::UNIX_EPOCH, Driven::No);
         let entries = entries(records);
         let view = View::fold(&entries).unwrap().unwrap();
-        let reached = reached(&entries);
-        whole(view, Around { reached, now, lease: None, driven, reading: None })
+        let (reached, last_pause) = (reached(&entries), last_pause(&entries));
+        whole(view, Around { reached, last_pause, now, lease: None, driven, reading: None })
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(crate) fn view(run: Run) -> MoveView {
         safe: "The source runs as before; what was made stands beside it.".to_owned(),
         waited: None,
         gate: None,
+        paused: None,
         pause: None,
         lease: None,
         driven: Driven::Here,

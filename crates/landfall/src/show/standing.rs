@@ -4,7 +4,7 @@ use landfall_api::core::Status;
 use landfall_api::core::journal::Commitment;
 use landfall_api::core::problem::Writes;
 use landfall_api::core::status::{Course, Outcome, Run};
-use landfall_api::{Driven, MoveLine, MoveView, PauseClock, Place, RowView, Window};
+use landfall_api::{Driven, MoveLine, MoveView, PauseClock, PausedBy, Place, RowView, Window};
 
 use super::layout::{columns, cut, labelled};
 use super::{problem, time};
@@ -104,6 +104,12 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
             )
         });
         lines.push(labelled("         ", &format!("for {since}{deadline}"), width));
+    }
+    if let Some(PausedBy { by, at, why }) = &view.paused {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let who = format!("by {by} at {}{why}", time::instant(*at));
+        lines.push(labelled("Paused:  ", &who, width));
+        lines.push(labelled("         ", &format!("landfall resume {} goes on", view.name), width));
     }
     if let Some(clock) = &view.pause {
         lines.push(labelled("Pause:   ", &pause(clock, view), width));
@@ -246,6 +252,23 @@ mod tests {
         let text = now(&sample::in_the_pause(), 100);
         assert!(text.contains("new connections wait since 4 s, of 5 m 00 s at most"), "{text}");
         assert!(text.contains("neither side accepts them"), "{text}");
+    }
+
+    #[test]
+    fn a_pause_says_who_when_and_why() {
+        let (by, why) = ("ann".to_owned(), "release freeze until monday".to_owned());
+        let paused = Some(PausedBy { by: by.clone(), at: sample::at(7), why: why.clone() });
+        let view = MoveView { paused, ..sample::view(Run::Paused { by, why }) };
+        for width in [40, 100] {
+            let text = now(&view, width);
+            assert_fits(&text, width);
+            let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in
+                ["by ann at 2026-11-21 10:00:07Z: release freeze until monday", "resume orders"]
+            {
+                assert!(flat.contains(part), "{part} missing in\n{text}");
+            }
+        }
     }
 
     #[test]

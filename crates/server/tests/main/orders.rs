@@ -41,8 +41,11 @@ async fn orders_are_journaled_with_who_and_why() {
     let pause = Order { why: "release freeze".to_owned(), ..by("ann") };
     let view = place.client.order(&orders(), "pause", &pause).await.unwrap();
     assert!(matches!(&view.status.run, Run::Paused { by, .. } if by == "ann"), "{view:?}");
+    let paused = view.paused.unwrap();
+    assert_eq!((paused.by.as_str(), paused.why.as_str()), ("ann", "release freeze"));
+    assert_eq!(paused.at, view.updated_at);
     let view = place.client.order(&orders(), "resume", &by("bob")).await.unwrap();
-    assert_eq!(view.status.run, Run::Running);
+    assert_eq!((view.status.run, view.paused), (Run::Running, None));
     let view = place.client.order(&orders(), "abort", &by("cleo")).await.unwrap();
     assert_eq!(view.status.course, Course::Undoing);
 
