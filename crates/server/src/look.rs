@@ -45,7 +45,7 @@ fn row(planned: RowPlan) -> PlannedRow {
         phase: planned.phase,
         id: planned.step,
         title: planned.title,
-        calls: planned.calls,
+        calls: planned.calls.iter().map(|call| without_token(call)).collect(),
         asks: planned.asks,
         undo: planned.undo,
         writes: planned.writes,
@@ -53,6 +53,12 @@ fn row(planned: RowPlan) -> PlannedRow {
         window: row.map_or(landfall_api::Window::Outside, |row| standing::window(row.window)),
         commitment: row.map_or(Commitment::Revocable, |row| row.commitment),
     }
+}
+
+/// A marker is of one attempt and one proof of the fence; the dry run has neither.
+fn without_token(call: &str) -> String {
+    let marker = call.strip_prefix("commit marker ").and_then(|rest| rest.split_once(" on "));
+    marker.map_or_else(|| call.to_owned(), |(_, at)| format!("commit the marker on {at}"))
 }
 
 fn assessment(spec: &Spec, survey: &Survey) -> Assessment {
@@ -98,5 +104,24 @@ fn finding(finding: Finding) -> FindingView {
         object: finding.object,
         what: finding.what,
         remedy: finding.remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::Endpoint;
+    use landfall_core::action::DatabaseAction;
+
+    use super::*;
+
+    #[test]
+    fn a_marker_is_planned_without_its_token() {
+        let at = Endpoint::new("orders-prod.rds.example", 5432);
+        let token = "orders/1/2".to_owned();
+        let write = DatabaseAction::WriteMarker { at: at.clone(), token }.to_string();
+        assert!(write.contains("orders/1/2"), "nothing to leave away in {write}");
+        assert_eq!(without_token(&write), format!("commit the marker on {at}"));
+        let table = DatabaseAction::CreateMarkerTable { at }.to_string();
+        assert_eq!(without_token(&table), table);
     }
 }
