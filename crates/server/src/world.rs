@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
-use landfall_core::port::{Clock, Database, Ports};
+use landfall_core::port::{Clock, Cloud, Database, Ports};
 use landfall_core::spec::RouterKind;
 use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
@@ -23,13 +23,13 @@ pub(crate) struct World {
     config: Config,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    cloud: OnceCell<Arc<AwsCloud>>,
+    cloud: OnceCell<Arc<dyn Cloud>>,
     envoy: OnceCell<Arc<EnvoyGateway>>,
 }
 
 /// One move's ports, owned.
 pub(crate) struct OwnPorts {
-    cloud: Arc<AwsCloud>,
+    cloud: Arc<dyn Cloud>,
     database: Option<Box<dyn Database>>,
     router: ServiceRouter,
     clock: Arc<dyn Clock>,
@@ -72,9 +72,18 @@ impl World {
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 
-    async fn cloud(&self) -> Result<Arc<AwsCloud>, Failure> {
-        let make = || async { AwsCloud::from_env(self.config.call_timeout).await.map(Arc::new) };
+    async fn cloud(&self) -> Result<Arc<dyn Cloud>, Failure> {
+        let make = || async {
+            let cloud = AwsCloud::from_env(self.config.call_timeout).await?;
+            Ok(Arc::new(cloud) as Arc<dyn Cloud>)
+        };
         self.cloud.get_or_try_init(make).await.cloned()
+    }
+
+    /// The same with another cloud than AWS.
+    #[cfg(test)]
+    pub(crate) fn with_cloud(self, cloud: Arc<dyn Cloud>) -> Self {
+        Self { cloud: OnceCell::new_with(Some(cloud)), ..self }
     }
 
     fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
