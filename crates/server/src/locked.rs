@@ -194,6 +194,7 @@ mod tests {
         let name = MigrationName::new("orders");
         let drivers = drivers(&model, &store);
         drivers.ensure(&name);
+        let mut look = tokio::time::interval(Duration::from_millis(5));
         let give_up = tokio::time::Instant::now() + Duration::from_secs(30);
         let entries = loop {
             let entries = store.entries(&name);
@@ -203,7 +204,7 @@ mod tests {
             }
             let state = drivers.state(&name);
             assert!(tokio::time::Instant::now() < give_up, "{state:?} {:#?}", entries.last());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            look.tick().await;
         };
 
         let first = shown(&entries[..=stops(&entries)[0]], drivers.state(&name));
