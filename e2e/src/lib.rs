@@ -13,4 +13,4 @@ pub mod stage;
 pub use product::{CrashPoint, Product};
 pub use report::Report;
 pub use spec::{Fence, SpecText};
-pub use stage::{Stage, StageConfig};
+pub use stage::{Router, Stage, StageConfig};

@@ -16,6 +16,14 @@ use crate::product::{CrashPoint, Product, free_address};
 use crate::report::Report;
 use crate::spec::{Fence, SpecText};
 
+/// What stands between the application and its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Router {
+    /// One Envoy, plain.
+    #[default]
+    Envoy,
+}
+
 /// What to bring up.
 #[derive(Debug, Clone)]
 pub struct StageConfig {
@@ -27,6 +35,8 @@ pub struct StageConfig {
     pub access: bool,
     /// The fence.
     pub fence: Fence,
+    /// The way to the database.
+    pub router: Router,
 }
 
 impl Default for StageConfig {
@@ -36,6 +46,7 @@ impl Default for StageConfig {
             strength: Strength::default(),
             access: true,
             fence: Fence::Terminate,
+            router: Router::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
 use landfall_e2e::load::Strength;
-use landfall_e2e::{CrashPoint, Fence, Report, Stage, StageConfig};
+use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig};
 use landfall_lab::seed::Size;
 
 use crate::tell::Tell;
@@ -33,6 +33,9 @@ struct Options {
     /// How sessions on the source end [default: terminate; reboot without credentials]
     #[arg(long, value_enum)]
     fence: Option<FenceOption>,
+    /// What the application connects through
+    #[arg(long, value_enum, default_value = "envoy")]
+    router: RouterOption,
     /// Landfall gets no database credential: the fence is a reboot, the proof is the metric
     #[arg(long)]
     credential_free: bool,
@@ -60,6 +63,19 @@ struct Options {
 enum FenceOption {
     Terminate,
     Reboot,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RouterOption {
+    Envoy,
+}
+
+impl From<RouterOption> for Router {
+    fn from(option: RouterOption) -> Self {
+        match option {
+            RouterOption::Envoy => Self::Envoy,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,7 +122,8 @@ impl Options {
         } else {
             Size::Default
         };
-        Ok(StageConfig { size, strength: Strength::default(), access, fence })
+        let router = self.router.into();
+        Ok(StageConfig { size, strength: Strength::default(), access, fence, router })
     }
 }
 
