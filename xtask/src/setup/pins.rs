@@ -1,6 +1,7 @@
 //! Which packages are fetched, at which version, with which checksums: the only place to change
-//! them. Each text is a pip requirements file; pip refuses any file whose checksum is not listed.
-//! Several checksums are the same version built for x86-64 and for 64-bit ARM, or for one Python.
+//! them. Each text is a pip requirements file, or lists Debian packages in the same form; a file
+//! whose checksum is not listed is refused. Several checksums are the same version built for x86-64
+//! and for 64-bit ARM, or for one Python.
 //!
 //! The text is also the stamp of an unpacked tool, so changing a pin makes every machine fetch.
 
@@ -23,13 +24,17 @@ pub(super) const ENVOY: Pin =
 pub(super) const AWSCLI: Pin =
     Pin { tool: "awscli", version: "1.45.11", requirements: include_str!("pins/awscli.txt") };
 
+/// Debian packages of its stable release, for x86-64.
+pub(super) const PGBOUNCER: Pin =
+    Pin { tool: "pgbouncer", version: "1.18.0", requirements: include_str!("pins/pgbouncer.txt") };
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in [POSTGRESQL, ENVOY, AWSCLI] {
+        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER] {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
