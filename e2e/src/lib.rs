@@ -5,6 +5,7 @@
 //! load's own ledger. Everything it starts dies with it, also on kill -9.
 
 pub mod load;
+pub mod mtls;
 pub mod product;
 pub mod report;
 pub mod spec;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use landfall_api::{Client, ClientError, MoveView, Order, StartMove};
+use landfall_lab::gateway::Gateway;
 use landfall_lab::process::Signal;
 use landfall_lab::seed::{self, Size};
 use landfall_lab::supervisor::{Access, Lab, LabConfig};
 use tokio_postgres::NoTls;
 
 use crate::load::{Load, Strength};
+use crate::mtls;
 use crate::product::{CrashPoint, Product, free_address};
 use crate::report::Report;
 use crate::spec::{Fence, SpecText};
@@ -22,6 +24,8 @@ pub enum Router {
     /// One Envoy, plain.
     #[default]
     Envoy,
+    /// A sidecar and a gateway, mutual TLS between them and to Landfall.
+    EnvoyMtls,
 }
 
 /// What to bring up.
@@ -65,6 +69,8 @@ pub struct Stage {
     pub admin: SocketAddr,
     load: Option<Load>,
     dir: PathBuf,
+    /// The application's own Envoy, with two hops.
+    sidecar: Option<Gateway>,
     /// Held for its drop: the folder goes with it.
     _folder: tempfile::TempDir,
 }
@@ -92,11 +98,25 @@ impl Stage {
             lab.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         environment.push(("LANDFALL_PASSWORD".to_owned(), source.password.clone()));
         environment.push(("LANDFALL_CALL_TIMEOUT".to_owned(), "1s".to_owned()));
+        if config.router == Router::EnvoyMtls {
+            environment.extend(mtls::environment());
+        }
         let mut product = Product::new(&dir, environment)?;
         let (gateway, admin) = (free_address()?, free_address()?);
-        let bootstrap = bootstrap(&product, gateway, admin)?;
-        lab.start_gateway(bootstrap, admin).await.context("start Envoy")?;
-        product.serve(crash).await?;
+        let sidecar = match config.router {
+            Router::Envoy => {
+                let bootstrap = bootstrap(&product, gateway, admin)?;
+                lab.start_gateway(bootstrap, admin).await.context("start Envoy")?;
+                product.serve(crash).await?;
+                None
+            }
+            Router::EnvoyMtls => {
+                // Proxies get their certificates from it.
+                product.serve(crash).await?;
+                let hops = mtls::Hops { application: gateway, admin, dir: &dir };
+                Some(hops.start(&product, &lab).await?)
+            }
+        };
         let mut spec = SpecText::new(&source.instance);
         spec.fence = config.fence;
         if config.access {
@@ -107,7 +127,17 @@ impl Stage {
         product.succeed(["route", "add", "shop", &endpoint]).context("add the route")?;
         let load = Load::start(&dir, gateway, &source, config.strength)?;
         load.go_on_for(50, Duration::from_secs(30)).await.context("see the load run")?;
-        Ok(Self { lab, product, spec, gateway, admin, load: Some(load), dir, _folder: folder })
+        Ok(Self {
+            lab,
+            product,
+            spec,
+            gateway,
+            admin,
+            load: Some(load),
+            dir,
+            sidecar,
+            _folder: folder,
+        })
     }
 
     /// The stage's folder.
@@ -222,6 +252,9 @@ impl Stage {
     /// Takes everything down.
     pub async fn down(mut self) -> Result<()> {
         self.product.stop(Signal::Terminate).await;
+        if let Some(sidecar) = &self.sidecar {
+            sidecar.stop().await;
+        }
         self.lab.down().await;
         ensure!(!self.dir.join("lab").exists(), "the lab left files behind");
         Ok(())

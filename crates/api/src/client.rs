@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
-    ServiceRoute, SpecText, StartMove, Started,
+    ProxyCertificate, ServiceRoute, SpecText, StartMove, Started,
 };
 
 /// Longer than any answer takes: a dry run reads the whole account.
@@ -120,6 +120,11 @@ impl Client {
     /// Every service.
     pub async fn routes(&self) -> Result<Vec<ServiceRoute>, ClientError> {
         self.get("/v1/routes").await
+    }
+
+    /// Every certificate that proxies were told.
+    pub async fn certificates(&self) -> Result<Vec<ProxyCertificate>, ClientError> {
+        self.get("/v1/certificates").await
     }
 
     /// Takes a service on.

@@ -18,7 +18,7 @@ pub use moves::{
 };
 pub use plan::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
 pub use problem::ApiProblem;
-pub use route::{AdoptRoute, ServiceRoute};
+pub use route::{AdoptRoute, ProxyCertificate, ServiceRoute};
 
 /// The words of a move, as the API carries them: who talks to a server needs no other crate.
 pub use landfall_core as core;

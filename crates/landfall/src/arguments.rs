@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use landfall_api::core::quantity::duration_text;
+use landfall_server::XdsSecurity;
 
 use crate::command::LabCommand;
 use crate::exit::Exit;
@@ -152,23 +153,48 @@ pub(crate) struct Driving {
     #[arg(long, value_name = "DURATION", env = "LANDFALL_HOLD_TIMEOUT", hide_env_values = true)]
     #[arg(default_value = "1h", hide_short_help = true)]
     hold_timeout: String,
+    /// How Envoy processes connect: in plain text on this machine, with certificates of
+    /// Landfall's own authority, or in plain text from anywhere
+    #[arg(long, value_enum, env = "LANDFALL_XDS_SECURITY", hide_env_values = true)]
+    #[arg(default_value = "plain")]
+    xds_security: Security,
+    /// How long a certificate told to an Envoy lives; it is renewed at half of it
+    #[arg(long, value_name = "DURATION", env = "LANDFALL_CERTIFICATE_LIFETIME")]
+    #[arg(default_value = "24h", hide_short_help = true, hide_env_values = true)]
+    certificate_lifetime: String,
 }
 
-/// The times of a server.
+/// How Envoy processes connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Security {
+    Plain,
+    Mtls,
+    PlainAnywhere,
+}
+
+/// The times of a server, and how its proxies connect.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     /// The longest call.
     pub(crate) call: Duration,
     /// The longest hold.
     pub(crate) hold: Duration,
+    /// The wire to the proxies, with the life of its certificates.
+    pub(crate) xds: XdsSecurity,
 }
 
 impl Driving {
-    /// Both timeouts, if they are some.
+    /// The timeouts, if they are some.
     pub(crate) fn times(&self) -> Result<Times, Stop> {
         let call = timeout("--call-timeout", &self.call_timeout)?;
         let hold = timeout("--hold-timeout", &self.hold_timeout)?;
-        Ok(Times { call, hold })
+        let lifetime = timeout("--certificate-lifetime", &self.certificate_lifetime)?;
+        let xds = match self.xds_security {
+            Security::Plain => XdsSecurity::Plain,
+            Security::PlainAnywhere => XdsSecurity::PlainAnywhere,
+            Security::Mtls => XdsSecurity::Mutual { lifetime },
+        };
+        Ok(Times { call, hold, xds })
     }
 }
 
@@ -225,8 +251,10 @@ pub(crate) struct Serve {
 /// `landfall route …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Route {
-    /// Services, where they go, and which Envoy follows
+    /// Services, where they go, which Envoy follows, and certificates that end
     Status,
+    /// The certificates that Envoys were told
+    Certificates,
     /// Take a service on, before any move, at the place where it is today
     Add {
         /// The service name that applications connect to
@@ -239,19 +267,45 @@ pub(crate) enum Route {
 /// `landfall envoy …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Envoy {
-    /// Print the configuration file that one application's Envoy starts with
+    /// Print the configuration file that an Envoy starts with, or write it with its certificates
     Bootstrap(Bootstrap),
+    /// Ask a running Envoy whether it would hold connections, and until when it is trusted
+    Check(Check),
+}
+
+/// Where an Envoy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HopRole {
+    /// Between application and database
+    OneHop,
+    /// Beside the application, on the way to a gateway
+    Sidecar,
+    /// In front of databases, for sidecars
+    Gateway,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Envoy's admin page
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:19000")]
+    pub(crate) admin: SocketAddr,
+    /// The longest pause that it must hold for
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub(crate) pause_budget: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Bootstrap {
-    /// A service and where its application connects, SERVICE=ADDR:PORT; may be repeated
+    /// Where it stands
+    #[arg(long, value_enum, default_value = "one-hop")]
+    pub(crate) role: HopRole,
+    /// A service and where clients connect: SERVICE=ADDR:PORT, or a Unix socket; may be repeated
     #[arg(long = "listen", value_name = "SERVICE=ADDR:PORT", required = true)]
     pub(crate) listeners: Vec<String>,
     /// How this Envoy is listed by `route status`; unique among all
     #[arg(long, value_name = "NAME")]
     pub(crate) node: String,
-    /// The group of Envoys it belongs to
+    /// The group of Envoys it belongs to; what its certificate speaks for
     #[arg(long, value_name = "NAME", default_value = "landfall")]
     pub(crate) cluster: String,
     /// Where Landfall serves the configuration, HOST:PORT
@@ -263,6 +317,34 @@ pub(crate) struct Bootstrap {
     /// How long a held connection waits; longer than the longest pause budget
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub(crate) hold_timeout: String,
+    /// Sidecar: a gateway; may be repeated
+    #[arg(long = "gateway", value_name = "HOST:PORT")]
+    pub(crate) gateways: Vec<String>,
+    /// Gateway: a group of sidecars that may reach a service, or a whole SPIFFE id; may be
+    /// repeated [default: the group named as the service]
+    #[arg(long = "allow", value_name = "SERVICE=GROUP")]
+    pub(crate) allowed: Vec<String>,
+    /// A certificate of your own authority on the proxy's machine, watched by Envoy
+    #[arg(long, value_name = "FILE", requires_all = ["key", "roots"])]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// The roots that the other side's certificate must come from
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) roots: Option<PathBuf>,
+    /// The trust domain of those certificates
+    #[arg(long, value_name = "NAME", default_value = "landfall")]
+    pub(crate) trust_domain: String,
+    /// How it connects to Landfall [default: mtls when Landfall tells its certificate, else plain]
+    #[arg(long, value_enum)]
+    pub(crate) xds_security: Option<Security>,
+    /// Write a folder with everything that the proxy needs, instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where that folder will be on the proxy's machine [default: where it is written]
+    #[arg(long, value_name = "DIR", requires = "out")]
+    pub(crate) installed: Option<PathBuf>,
 }
 
 #[cfg(test)]

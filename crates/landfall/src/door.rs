@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use landfall_api::Client;
-use landfall_server::{Config, Role, Server, Token};
+use landfall_server::{Config, Role, Server, Token, XdsSecurity};
 
 use crate::arguments::{Common, Times};
 use crate::exit::Exit;
@@ -37,7 +37,11 @@ impl Door {
 
     /// For a command that only asks.
     pub(crate) async fn ask(common: &Common) -> Result<Self, Stop> {
-        let times = Times { call: Config::CALL_TIMEOUT, hold: Config::HOLD_TIMEOUT };
+        let times = Times {
+            call: Config::CALL_TIMEOUT,
+            hold: Config::HOLD_TIMEOUT,
+            xds: XdsSecurity::Plain,
+        };
         Self::open(common, Role::Shows, times).await
     }
 
@@ -61,8 +65,9 @@ pub(crate) fn config(
     listen: SocketAddr,
     times: Times,
 ) -> Result<Config, Stop> {
-    let Times { call: call_timeout, hold: hold_timeout } = times;
-    Ok(Config { state: state(common)?, listen, role, token: None, call_timeout, hold_timeout })
+    let Times { call: call_timeout, hold: hold_timeout, xds: xds_security } = times;
+    let state = state(common)?;
+    Ok(Config { state, listen, role, token: None, call_timeout, hold_timeout, xds_security })
 }
 
 /// The state directory: what was named, or the user's.

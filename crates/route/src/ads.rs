@@ -24,6 +24,7 @@ use crate::routes::Routes;
 use crate::stream::{Answer, Message, Said};
 use crate::subscription::Told;
 use crate::urn;
+use crate::wire::Caller;
 
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 
@@ -56,8 +57,9 @@ impl AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Unknown);
         let (outbox, messages) = mpsc::channel(OUTBOX);
-        tokio::spawn(listen(self.routes.clone(), request.into_inner(), outbox));
+        tokio::spawn(listen(self.routes.clone(), caller, request.into_inner(), outbox));
         let replies = ReceiverStream::new(messages).map(|message| Ok(response(message)));
         Ok(Response::new(Box::pin(replies)))
     }
@@ -66,6 +68,7 @@ impl AggregatedDiscoveryService for Ads {
 /// Follows one stream to its end.
 async fn listen(
     routes: Routes,
+    caller: Caller,
     mut requests: Streaming<DeltaDiscoveryRequest>,
     outbox: mpsc::Sender<Message>,
 ) {
@@ -73,6 +76,10 @@ async fn listen(
     let node = first.node.as_ref().map(|node| node.id.clone()).unwrap_or_default();
     if node.is_empty() {
         tracing::warn!("a proxy without a node id is not served");
+        return;
+    }
+    if !caller.may_be(&node) {
+        tracing::warn!(node, ?caller, "a proxy is not served under another's name");
         return;
     }
     let said = heard(first);

@@ -1,14 +1,22 @@
-//! The file that an application's Envoy starts with: everything but where its services go.
+//! The file that an Envoy starts with: everything but where its services go.
 //!
 //! Listeners are static, because a change of a listener ends the connections it holds; clusters
 //! are found on demand, one per service. The text is complete and commented, for a person to read
-//! before it is run. Names are quoted, so that none can change the file's meaning.
+//! before it is run. Names are quoted, so that none can change the file's meaning. Certificates are
+//! never in it: they are told, or stand in files that Envoy watches.
 
-use std::fmt::{self, Write as _};
+mod listener;
+mod tls;
+mod yaml;
+
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_core::{Endpoint, ServiceName};
+
+pub use tls::{Folder, IDENTITY_FILE, TRUST_FILE, secret_files};
+use yaml::Quoted;
 
 use crate::urn;
 
@@ -19,14 +27,66 @@ pub struct BootstrapOptions {
     pub node_id: String,
     /// Envoy's node cluster: what this proxy is a part of.
     pub cluster: String,
-    /// Where Landfall tells routes.
-    pub xds: Endpoint,
+    /// Where Landfall tells routes and certificates; not needed by a sidecar with files.
+    pub xds: Option<Xds>,
     /// Envoy's own admin page; keep it on loopback.
     pub admin: SocketAddr,
-    /// Services and where applications connect for them.
-    pub listeners: Vec<(ServiceName, SocketAddr)>,
+    /// Services and where clients connect for them.
+    pub listeners: Vec<(ServiceName, Listen)>,
     /// How long a held connection waits; longer than the longest cutover.
     pub hold_timeout: Duration,
+    /// Its place between application and database.
+    pub hop: Hop,
+}
+
+/// The control plane, as a proxy reaches it.
+#[derive(Debug, Clone)]
+pub struct Xds {
+    /// Its address.
+    pub endpoint: Endpoint,
+    /// The folder with the proxy's enrolment; absent = plain text, for loopback only.
+    pub enrolment: Option<Folder>,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listen {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket; PostgreSQL's clients look for `.s.PGSQL.5432` in a folder.
+    Unix(PathBuf),
+}
+
+/// Where a proxy stands.
+#[derive(Debug, Clone)]
+pub enum Hop {
+    /// Application, this, database.
+    One,
+    /// Beside the application: to a gateway, by mutual TLS.
+    Sidecar {
+        /// The gateways.
+        gateways: Vec<Endpoint>,
+        /// How the URI of a gateway's certificate begins.
+        gateway_uri: String,
+        /// Where its own certificate comes from.
+        certificates: Certificates,
+    },
+    /// In front of databases: takes mutual TLS from sidecars.
+    Gateway {
+        /// The URIs of those that may reach a service.
+        allowed: Vec<(ServiceName, Vec<String>)>,
+        /// Where its own certificate comes from.
+        certificates: Certificates,
+    },
+}
+
+/// Where a certificate for traffic comes from.
+#[derive(Debug, Clone)]
+pub enum Certificates {
+    /// Landfall tells it, and renews it.
+    Told,
+    /// Files, which Envoy watches; the folder holds what [`secret_files`] says.
+    Files(Folder),
 }
 
 /// The static cluster for the control plane. No service can take its name: they have no slash.
@@ -35,22 +95,44 @@ const CONTROL_PLANE: &str = "landfall/control-plane";
 /// The bootstrap file as text.
 pub fn bootstrap(options: &BootstrapOptions) -> String {
     let mut text = head(options);
+    if let (Some(_), Hop::One | Hop::Gateway { .. }) = (&options.xds, &options.hop) {
+        text.push_str(&authority());
+    }
     text.push_str("static_resources:\n");
     if !options.listeners.is_empty() {
         text.push_str("  listeners:\n");
     }
-    for (service, listen) in &options.listeners {
-        let _ = write!(text, "{}", Listener { service, listen: *listen, options });
+    text.push_str(&listener::listeners(options));
+    let clusters =
+        listener::gateways(options) + &options.xds.as_ref().map(control_plane).unwrap_or_default();
+    if !clusters.is_empty() {
+        text.push_str("  clusters:\n");
+        text.push_str(&clusters);
     }
-    text.push_str(&control_plane(&options.xds));
     text
 }
 
 fn head(options: &BootstrapOptions) -> String {
-    format!(
-        r#"# Envoy in front of PostgreSQL, steered by Landfall.
+    let what = match &options.hop {
+        Hop::One => {
+            "# Envoy in front of PostgreSQL, steered by Landfall.
 # Applications connect here; Landfall says where each service goes, lets its new connections wait
-# during a cutover, and lets them go on to the target. Established connections are never touched.
+# during a cutover, and lets them go on to the target. Established connections are never touched."
+        }
+        Hop::Sidecar { .. } => {
+            "# Envoy beside an application, on its way to the gateway in front of PostgreSQL.
+# The application connects here, in plain text or with PostgreSQL's own TLS; mutual TLS takes it to
+# the gateway, which holds it during a cutover. Nothing here ever changes but its certificate."
+        }
+        Hop::Gateway { .. } => {
+            "# Envoy in front of PostgreSQL, steered by Landfall: the gateway that sidecars connect to.
+# It lets in who shows a certificate that may reach the service; Landfall says where each service
+# goes, lets its new connections wait during a cutover, and lets them go on to the target.
+# Established connections are never touched."
+        }
+    };
+    format!(
+        r"{what}
 
 # How this proxy is listed by `landfall route status`.
 node:
@@ -62,7 +144,17 @@ admin:
   address:
     socket_address: {{ address: {admin_address}, port_value: {admin_port} }}
 
-# Landfall, as the authority for the names of services. A cluster is asked for when its first
+",
+        node_id = Quoted(&options.node_id),
+        cluster = Quoted(&options.cluster),
+        admin_address = Quoted(&options.admin.ip().to_string()),
+        admin_port = options.admin.port(),
+    )
+}
+
+fn authority() -> String {
+    format!(
+        r#"# Landfall, as the authority for the names of services. A cluster is asked for when its first
 # connection comes, and only then.
 config_sources:
 - authorities:
@@ -83,61 +175,21 @@ config_sources:
           retry_back_off: {{ base_interval: 0.2s, max_interval: 2s }}
 
 "#,
-        node_id = Quoted(&options.node_id),
-        cluster = Quoted(&options.cluster),
-        admin_address = Quoted(&options.admin.ip().to_string()),
-        admin_port = options.admin.port(),
         control_plane = Quoted(CONTROL_PLANE),
         authority = Quoted(urn::AUTHORITY),
     )
 }
 
-struct Listener<'a> {
-    service: &'a ServiceName,
-    listen: SocketAddr,
-    options: &'a BootstrapOptions,
+/// The way an endpoint is found.
+fn discovery(endpoint: &Endpoint) -> &'static str {
+    if endpoint.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" }
 }
 
-impl fmt::Display for Listener<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, listen, options } = self;
-        write!(
-            f,
-            r#"  - name: {name}
-    address:
-      socket_address: {{ address: {address}, port_value: {port} }}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.tcp_proxy
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-          stat_prefix: {service}
-          cluster: {cluster}
-          # A connection whose cluster is unknown or withdrawn waits, this long at most.
-          on_demand:
-            odcds_config: {{ ads: {{}}, resource_api_version: V3 }}
-            timeout: {hold_timeout}
-          # A database that refuses for a moment is tried again before the client hears of it.
-          max_connect_attempts: 10
-          backoff_options: {{ base_interval: 0.1s, max_interval: 1s }}
-          # Idle sessions belong to the application's pool: Envoy's default would end them hourly.
-          idle_timeout: 0s
-"#,
-            name = Quoted(&format!("{service} on {listen}")),
-            address = Quoted(&listen.ip().to_string()),
-            port = listen.port(),
-            service = Quoted(service.as_str()),
-            cluster = Quoted(&urn::of_service(service)),
-            hold_timeout = Seconds(options.hold_timeout),
-        )
-    }
-}
-
-fn control_plane(xds: &Endpoint) -> String {
-    let kind = if xds.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
+fn control_plane(xds: &Xds) -> String {
+    let Xds { endpoint, enrolment } = xds;
+    let tls = enrolment.as_ref().map(tls::to_control_plane).unwrap_or_default();
     format!(
-        r#"  clusters:
-  - name: {name}
+        r#"  - name: {name}
     type: {kind}
     connect_timeout: 1s
     load_assignment:
@@ -156,81 +208,13 @@ fn control_plane(xds: &Endpoint) -> String {
             connection_keepalive: {{ interval: 5s, timeout: 5s }}
     upstream_connection_options:
       tcp_keepalive: {{ keepalive_probes: 4, keepalive_time: 30, keepalive_interval: 30 }}
-"#,
+{tls}"#,
         name = Quoted(CONTROL_PLANE),
-        address = Quoted(&xds.host),
-        port = xds.port,
+        kind = discovery(endpoint),
+        address = Quoted(&endpoint.host),
+        port = endpoint.port,
     )
 }
 
-/// A double-quoted YAML scalar in ASCII, whatever the text.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for character in self.0.chars() {
-            match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                ' '..='~' => f.write_char(character)?,
-                other => write!(f, "\\U{:08X}", u32::from(other))?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-/// A duration as protobuf's JSON spells it.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.subsec_millis() {
-            0 => write!(f, "{}s", self.0.as_secs()),
-            millis => write!(f, "{}.{millis:03}s", self.0.as_secs()),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options() -> BootstrapOptions {
-        BootstrapOptions {
-            node_id: "orders-web-1".to_owned(),
-            cluster: "orders-web".to_owned(),
-            xds: Endpoint::new("127.0.0.1", 18_000),
-            admin: "127.0.0.1:9901".parse().expect("an address"),
-            listeners: vec![
-                (ServiceName::new("orders"), "127.0.0.1:6432".parse().expect("an address")),
-                (ServiceName::new("orders-ro"), "[::1]:6433".parse().expect("an address")),
-            ],
-            hold_timeout: Duration::from_secs(900),
-        }
-    }
-
-    #[test]
-    fn the_text_is_what_people_were_shown() {
-        let shown = include_str!("bootstrap/example.yaml");
-        assert_eq!(bootstrap(&options()), shown);
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_quotes() {
-        let evil = "a\": b\n\\ é # {x}";
-        assert_eq!(Quoted(evil).to_string(), r#""a\": b\U0000000A\\ \U000000E9 # {x}""#);
-    }
-
-    #[test]
-    fn a_control_plane_with_a_name_is_resolved() {
-        let named = BootstrapOptions { xds: Endpoint::new("landfall.local", 1), ..options() };
-        assert!(bootstrap(&named).contains("type: STRICT_DNS"));
-    }
-
-    #[test]
-    fn durations_keep_their_milliseconds() {
-        assert_eq!(Seconds(Duration::from_millis(1_050)).to_string(), "1.050s");
-        assert_eq!(Seconds(Duration::from_secs(60)).to_string(), "60s");
-    }
-}
+mod tests;

@@ -11,21 +11,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads_server;
+use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server as sds_server;
 use landfall_core::journal::Store;
 use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Route, RouterAbility, Sessions};
-use landfall_core::{Endpoint, Failure, ServiceName};
+use landfall_core::{Endpoint, Failure, FailureKind, ServiceName};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 use crate::ads::Ads;
 use crate::gateway::Gateway;
 use crate::keeper::Keeper;
+use crate::pki::acceptor;
 use crate::routes::Routes;
+use crate::sds::{Sds, SecretView, Secrets};
 use crate::stored::Stored;
+use crate::wire::{self, Wire};
 use crate::{fault, probe};
 
 /// How often the store is looked at for changes of another process.
@@ -37,8 +41,10 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// What a control plane is started with.
 #[derive(Debug, Clone)]
 pub struct EnvoySettings {
-    /// Where proxies connect; port 0 picks a free one. Plain text: keep it on loopback.
+    /// Where proxies connect; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// How they do.
+    pub wire: Wire,
     /// The hold timeout of the proxies' bootstrap.
     pub hold_timeout: Duration,
     /// Bound of a call to the store, and of a probe.
@@ -48,6 +54,7 @@ pub struct EnvoySettings {
 /// A fleet of Envoys.
 pub struct EnvoyGateway {
     routes: Routes,
+    secrets: Option<Secrets>,
     address: SocketAddr,
     hold_timeout: Duration,
     call_timeout: Duration,
@@ -63,21 +70,35 @@ impl EnvoyGateway {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
-        let EnvoySettings { listen, hold_timeout, call_timeout } = settings;
+        let EnvoySettings { listen, wire, hold_timeout, call_timeout } = settings;
         let what = format!("listen for proxies on {listen}");
+        if matches!(wire, Wire::Plain) && !listen.ip().is_loopback() {
+            let detail = "plain text is for this machine only: use mutual TLS, or say that it is \
+                          meant";
+            return Err(Failure::new(FailureKind::Invalid, what, detail));
+        }
         let stored = Stored::new(store, call_timeout);
         let known = stored.routes().await?;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| fault::of_listen(&what, &error))?;
         let address = listener.local_addr().map_err(|error| fault::of_listen(&what, &error))?;
-        if !address.ip().is_loopback() {
-            tracing::warn!(%address, "proxies are told routes in plain text beyond this machine");
-        }
+        let (tls, secrets) = match wire {
+            Wire::Plain => (None, None),
+            Wire::PlainAnywhere => {
+                tracing::warn!(%address, "proxies are told routes in plain text");
+                (None, None)
+            }
+            Wire::Mutual { authority, lifetime } => {
+                let tls = acceptor(Arc::clone(&authority), Arc::clone(&clock), lifetime)?;
+                (Some(tls), Some(Secrets::new(authority, Arc::clone(&clock), lifetime)))
+            }
+        };
         let routes = Routes::new(stored, Keeper::start(known, clock));
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(routes.clone(), listener, stopped));
+        let door = Door { routes: routes.clone(), secrets: secrets.clone(), tls };
+        let server = tokio::spawn(door.serve(listener, stopped));
         tokio::spawn(routes.clone().follow_store(REFRESH));
-        Ok(Self { routes, address, hold_timeout, call_timeout, stop, server })
+        Ok(Self { routes, secrets, address, hold_timeout, call_timeout, stop, server })
     }
 
     /// Ends the control plane and returns when its address is free.
@@ -91,6 +112,11 @@ impl EnvoyGateway {
     /// Where proxies connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificates that proxies were told; none without mutual TLS.
+    pub fn certificates(&self) -> Vec<SecretView> {
+        self.secrets.as_ref().map(Secrets::views).unwrap_or_default()
     }
 
     /// Services that connected proxies ask for and nobody has adopted.
@@ -127,23 +153,40 @@ impl Gateway for EnvoyGateway {
     }
 }
 
-/// Serves until told to stop: the queues are given up first, since a connection closes when its
-/// last stream has ended.
-async fn serve(routes: Routes, listener: TcpListener, stopped: oneshot::Receiver<()>) {
-    let keeper = routes.keeper().clone();
-    let shutdown = async move {
-        // Sent or dropped, both mean the same.
-        let _ = stopped.await;
-        keeper.end();
-    };
-    let service = ads_server::AggregatedDiscoveryServiceServer::new(Ads::new(routes));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let result = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .serve_with_incoming_shutdown(service, incoming, shutdown)
-        .await;
-    if let Err(error) = result {
-        tracing::error!(%error, "the control plane no longer listens for proxies");
+/// What proxies find at the address.
+struct Door {
+    routes: Routes,
+    secrets: Option<Secrets>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    /// Serves until told to stop: the queues are given up first, since a connection closes when
+    /// its last stream has ended.
+    async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
+        let Self { routes, secrets, tls } = self;
+        let (keeper, told) = (routes.keeper().clone(), secrets.clone());
+        let shutdown = async move {
+            // Sent or dropped, both mean the same.
+            let _ = stopped.await;
+            keeper.end();
+            if let Some(secrets) = told {
+                secrets.end();
+            }
+        };
+        let (incoming, accepting) = wire::accept(listener, tls);
+        let result = Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .add_service(ads_server::AggregatedDiscoveryServiceServer::new(Ads::new(routes)))
+            .add_service(sds_server::SecretDiscoveryServiceServer::new(Sds(secrets)))
+            .serve_with_incoming_shutdown(incoming, shutdown)
+            .await;
+        if let Err(error) = result {
+            tracing::error!(%error, "the control plane no longer listens for proxies");
+        }
+        if let Err(error) = accepting.await {
+            tracing::error!(%error, "the control plane's listener died");
+        }
     }
 }

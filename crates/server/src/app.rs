@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_api::{
-    AdoptRoute, Driven, Health, History, MoveSummary, MoveView, Order, ServiceRoute, StartMove,
-    Started,
+    AdoptRoute, Driven, Health, History, MoveSummary, MoveView, Order, ProxyCertificate,
+    ServiceRoute, StartMove, Started,
 };
 use landfall_core::action::RouteAction;
 use landfall_core::journal::{Request, Store};
@@ -145,6 +145,23 @@ impl App {
             routes.push(ServiceRoute { service, view });
         }
         Ok(routes)
+    }
+
+    /// What proxies were told over this server's own control plane.
+    pub(crate) async fn certificates(&self) -> Result<Vec<ProxyCertificate>, Refused> {
+        let told = self.world.envoy().await?.certificates();
+        let certificates = told.into_iter().map(|view| ProxyCertificate {
+            node: view.node,
+            identity: view.identity,
+            secret: view.secret.word().to_owned(),
+            not_after: view.not_after,
+            enrolled_until: view.enrolled_until,
+            sent: view.sent,
+            acknowledged: view.acknowledged,
+            rejected: view.rejected,
+            connected: view.connected,
+        });
+        Ok(certificates.collect())
     }
 
     pub(crate) async fn adopt(&self, adopt: AdoptRoute) -> Result<ServiceRoute, Refused> {

@@ -19,6 +19,21 @@ pub enum Role {
     },
 }
 
+/// How the gateways' proxies reach this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum XdsSecurity {
+    /// Plain text; refused beyond this machine.
+    #[default]
+    Plain,
+    /// Plain text wherever, because somebody said so.
+    PlainAnywhere,
+    /// Mutual TLS with certificates of the authority in the state directory.
+    Mutual {
+        /// How long a certificate for traffic lives.
+        lifetime: Duration,
+    },
+}
+
 /// What a client must say to be heard, when only one is meant to be.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -60,6 +75,8 @@ pub struct Config {
     pub call_timeout: Duration,
     /// How long a connection waits at the gateway, as its Envoys were told.
     pub hold_timeout: Duration,
+    /// How proxies reach it.
+    pub xds_security: XdsSecurity,
 }
 
 impl Config {
@@ -68,4 +85,6 @@ impl Config {
     pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
     /// As `landfall envoy bootstrap` writes it, unless told otherwise.
     pub const HOLD_TIMEOUT: Duration = Duration::from_hours(1);
+    /// A certificate for traffic, unless told otherwise; renewed at half of it.
+    pub const CERTIFICATE_LIFETIME: Duration = Duration::from_hours(24);
 }

@@ -19,7 +19,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use landfall_api::{
     AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
-    ServiceRoute, SpecText, StartMove, Started,
+    ProxyCertificate, ServiceRoute, SpecText, StartMove, Started,
 };
 use landfall_core::journal::Request;
 use landfall_core::{MigrationName, Seq};
@@ -75,6 +75,7 @@ pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
         .route("/v1/plan", post(plan))
         .route("/v1/assess", post(assess))
         .route("/v1/routes", get(routes).post(adopt))
+        .route("/v1/certificates", get(certificates))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(guard, answer))
         .with_state(app)
@@ -153,13 +154,20 @@ async fn routes(State(app): Application) -> Answer<Vec<ServiceRoute>> {
     Ok(Json(app.routes().await?))
 }
 
+async fn certificates(State(app): Application) -> Answer<Vec<ProxyCertificate>> {
+    Ok(Json(app.certificates().await?))
+}
+
 async fn adopt(State(app): Application, body: Body<AdoptRoute>) -> Answer<ServiceRoute> {
     Ok(Json(app.adopt(understood(body)?).await?))
 }
 
 async fn nothing_here() -> Refused {
     ApiProblem::bare(404, "nothing is served at this address")
-        .hint("The API's addresses begin with /v1/moves, /v1/plan, /v1/assess and /v1/routes.")
+        .hint(
+            "The API's addresses begin with /v1/moves, /v1/plan, /v1/assess, /v1/routes and \
+             /v1/certificates.",
+        )
         .into()
 }
 

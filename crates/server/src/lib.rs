@@ -14,14 +14,15 @@ mod drivers;
 mod gate;
 mod locked;
 mod look;
+mod poolers;
 mod refusal;
 mod server;
 mod standing;
 mod world;
 
-pub use config::{Config, Role, Token};
+pub use config::{Config, Role, Token, XdsSecurity};
 pub use crash::{CRASH_AT, CRASH_WHEN};
-pub use landfall_route::{BootstrapOptions, bootstrap};
+pub use landfall_route::{bootstrap, pki};
 pub use server::{Server, StartError};
 
 /// An error with everything that caused it, on one line.

@@ -91,7 +91,7 @@ mod tests {
     use landfall_flow::{Driver, Pace, View};
 
     use super::*;
-    use crate::config::{Config, Role};
+    use crate::config::{Config, Role, XdsSecurity};
     use crate::drivers::Drivers;
     use crate::standing::{self, Around};
     use crate::world::World;
@@ -167,6 +167,7 @@ mod tests {
             token: None,
             call_timeout: CALL_TIMEOUT,
             hold_timeout: Config::HOLD_TIMEOUT,
+            xds_security: XdsSecurity::Plain,
         };
         let store: Arc<dyn Store> = Arc::new(store.clone());
         let clock = Arc::new(ModelClock(model.clone()));

@@ -12,10 +12,11 @@ use landfall_core::port::{Clock, Cloud, Database, Ports};
 use landfall_core::spec::RouterKind;
 use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
-use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter};
+use landfall_route::pki::Authority;
+use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
 use tokio::sync::OnceCell;
 
-use crate::config::{Config, Role};
+use crate::config::{Config, Role, XdsSecurity};
 use crate::locked::Locked;
 
 /// Makes ports.
@@ -118,15 +119,29 @@ impl World {
     /// Envoy's control plane. A server that only shows has one too, on a port that no proxy
     /// knows: routes are in the store, and the server that proxies know sees every change there.
     pub(crate) async fn envoy(&self) -> Result<Arc<EnvoyGateway>, Failure> {
-        let listen = match self.config.role {
-            Role::Drives { xds } => xds,
-            Role::Shows => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        let (listen, security) = match self.config.role {
+            Role::Drives { xds } => (xds, self.config.xds_security),
+            Role::Shows => (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), XdsSecurity::Plain),
         };
         let (hold_timeout, call_timeout) = (self.config.hold_timeout, self.config.call_timeout);
-        let settings = EnvoySettings { listen, hold_timeout, call_timeout };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        let make = || async { EnvoyGateway::start(settings, store, clock).await.map(Arc::new) };
+        let make = || async {
+            let wire = self.wire(security)?;
+            let settings = EnvoySettings { listen, wire, hold_timeout, call_timeout };
+            EnvoyGateway::start(settings, store, clock).await.map(Arc::new)
+        };
         self.envoy.get_or_try_init(make).await.cloned()
+    }
+
+    fn wire(&self, security: XdsSecurity) -> Result<Wire, Failure> {
+        Ok(match security {
+            XdsSecurity::Plain => Wire::Plain,
+            XdsSecurity::PlainAnywhere => Wire::PlainAnywhere,
+            XdsSecurity::Mutual { lifetime } => {
+                let authority = Authority::open(&self.config.state, self.clock.now())?;
+                Wire::Mutual { authority: Arc::new(authority), lifetime }
+            }
+        })
     }
 
     /// Where proxies connect, when this server tells them anything.

@@ -68,12 +68,14 @@ enum FenceOption {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RouterOption {
     Envoy,
+    EnvoyMtls,
 }
 
 impl From<RouterOption> for Router {
     fn from(option: RouterOption) -> Self {
         match option {
             RouterOption::Envoy => Self::Envoy,
+            RouterOption::EnvoyMtls => Self::EnvoyMtls,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `route`: services behind the gateway.
 
+use jiff::Timestamp;
 use landfall_api::AdoptRoute;
 use landfall_api::core::{Endpoint, ServiceName};
 
@@ -13,6 +14,7 @@ use crate::stop::Stop;
 pub(super) async fn route(common: &Common, route: &Route, out: Out) -> Result<Exit, Stop> {
     match route {
         Route::Status => status(common, out).await,
+        Route::Certificates => certificates(common, out).await,
         Route::Add { service, endpoint } => {
             let endpoint: Endpoint = endpoint
                 .parse()
@@ -26,14 +28,33 @@ pub(super) async fn route(common: &Common, route: &Route, out: Out) -> Result<Ex
 async fn status(common: &Common, out: Out) -> Result<Exit, Stop> {
     let door = Door::ask(common).await?;
     let routes = door.client.routes().await;
+    let certificates = door.client.certificates().await;
     let own = door.is_own();
     door.close().await;
-    let routes = routes?;
-    out.data(&routes, |width| show::routes::list(&routes, width));
+    let (routes, certificates) = (routes?, certificates?);
+    out.data(&routes, |width| {
+        let routes = show::routes::list(&routes, width);
+        if certificates.is_empty() {
+            return routes;
+        }
+        let certificates = show::certificates::list(&certificates, Timestamp::now(), width);
+        format!("{routes}\n\nCertificates\n{certificates}")
+    });
     if own && !routes.is_empty() {
         let text = "Proxies are seen by the server they are connected to: ask it with --server.";
         out.say(&show::layout::wrap(text, out.width(), 0));
     }
+    Ok(Exit::Done)
+}
+
+async fn certificates(common: &Common, out: Out) -> Result<Exit, Stop> {
+    let door = Door::ask(common).await?;
+    let certificates = door.client.certificates().await;
+    door.close().await;
+    let certificates = certificates?;
+    out.data(&certificates, |width| {
+        show::certificates::list(&certificates, Timestamp::now(), width)
+    });
     Ok(Exit::Done)
 }
 

@@ -3,6 +3,7 @@
 //! A mark never carries meaning alone: what it says is said in words too.
 
 pub(crate) mod assessment;
+pub(crate) mod certificates;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub(crate) mod plan;

@@ -12,7 +12,7 @@ use landfall_core::action::RouteAction;
 use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::{Endpoint, ServiceName};
-use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter};
+use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -56,11 +56,16 @@ impl ControlPlane {
 
     /// On the address of a killed one, which the kernel gives back in its own time.
     pub(crate) async fn at(listen: SocketAddr, store: &Arc<MemoryStore>) -> Self {
+        Self::over(Wire::Plain, listen, store).await
+    }
+
+    pub(crate) async fn over(wire: Wire, listen: SocketAddr, store: &Arc<MemoryStore>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let gateway = eventually("the control plane listens", async || {
             let settings = EnvoySettings {
                 listen,
+                wire: wire.clone(),
                 hold_timeout: Duration::from_secs(120),
                 call_timeout: Duration::from_secs(2),
             };

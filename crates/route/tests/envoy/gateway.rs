@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use landfall_core::{Endpoint, ServiceName};
-use landfall_route::{BootstrapOptions, bootstrap};
+use landfall_route::bootstrap::{BootstrapOptions, Hop, Listen, Xds, bootstrap};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -41,11 +41,20 @@ impl Gateway {
         let text = bootstrap(&BootstrapOptions {
             node_id: node.to_owned(),
             cluster: "tests".to_owned(),
-            xds: Endpoint::new(xds.ip().to_string(), xds.port()),
+            xds: Some(plain(xds)),
             admin: any,
-            listeners: services.iter().map(|name| (ServiceName::new(*name), any)).collect(),
+            listeners: services
+                .iter()
+                .map(|name| (ServiceName::new(*name), Listen::Tcp(any)))
+                .collect(),
             hold_timeout,
+            hop: Hop::One,
         });
+        Self::from_text(&text).await
+    }
+
+    /// Starts Envoy from any bootstrap that names free ports.
+    pub(crate) async fn from_text(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for Envoy");
         std::fs::write(folder.path().join("envoy.yaml"), text).expect("write the bootstrap");
         let child = spawn(folder.path());
@@ -82,7 +91,12 @@ impl Gateway {
         .await;
     }
 
-    async fn admin(&self, path: &str) -> String {
+    /// What Envoy said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(self.admin).await {
@@ -91,6 +105,10 @@ impl Gateway {
         }
         answer
     }
+}
+
+pub(crate) fn plain(xds: SocketAddr) -> Xds {
+    Xds { endpoint: Endpoint::new(xds.ip().to_string(), xds.port()), enrolment: None }
 }
 
 impl Drop for Gateway {
@@ -122,7 +140,7 @@ fn spawn(folder: &Path) -> Child {
         .expect("start Envoy under setpriv (util-linux)")
 }
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let tools = |folder: &Path| folder.join(".tools/envoy/bin/envoy");
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(tools);
     let installed = std::env::var_os("PATH").unwrap_or_default();

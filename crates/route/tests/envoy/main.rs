@@ -7,6 +7,7 @@ mod conformance;
 mod control;
 mod gateway;
 mod memory;
+mod mutual;
 mod patience;
 mod stand_in;
 

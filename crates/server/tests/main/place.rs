@@ -5,7 +5,7 @@ use std::path::Path;
 
 use landfall_api::{ApiProblem, Client, ClientError, Order, StartMove, Started};
 use landfall_core::Code;
-use landfall_server::{Config, Role, Server};
+use landfall_server::{Config, Role, Server, XdsSecurity};
 use tempfile::TempDir;
 
 pub(crate) const SPEC: &str = r#"
@@ -30,6 +30,7 @@ pub(crate) fn config(state: &Path, role: Role) -> Config {
         token: None,
         call_timeout: Config::CALL_TIMEOUT,
         hold_timeout: Config::HOLD_TIMEOUT,
+        xds_security: XdsSecurity::Plain,
     }
 }
 

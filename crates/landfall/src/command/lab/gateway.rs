@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use landfall_api::core::{Endpoint, ServiceName};
 use landfall_lab::supervisor::Client;
-use landfall_server::{BootstrapOptions, bootstrap};
+use landfall_server::bootstrap::{BootstrapOptions, Hop, Listen, Xds, bootstrap};
 use serde_json::json;
 
 use super::arguments::{GatewayArguments, GatewayStart};
@@ -39,10 +39,11 @@ async fn begin(client: &Client, start: &GatewayStart, out: Out) -> Result<(), St
     let text = bootstrap(&BootstrapOptions {
         node_id: start.node.clone(),
         cluster: "lab".to_owned(),
-        xds,
+        xds: Some(Xds { endpoint: xds, enrolment: None }),
         admin,
-        listeners: vec![(ServiceName::new(start.service.as_str()), listen)],
+        listeners: vec![(ServiceName::new(start.service.as_str()), Listen::Tcp(listen))],
         hold_timeout: HOLD_TIMEOUT,
+        hop: Hop::One,
     });
     client.start_gateway(&text, admin).await.map_err(|error| failed(&error))?;
     match out.form {
