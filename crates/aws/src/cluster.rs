@@ -151,7 +151,8 @@ fn view(found: &DbCluster) -> Cluster {
         engine: text(found.engine()),
         engine_version: text(found.engine_version()),
         state: state(found.status()),
-        endpoint: endpoint(found),
+        endpoint: endpoint(found, found.endpoint()),
+        reader_endpoint: endpoint(found, found.reader_endpoint()),
         replicates_from: found
             .replication_source_identifier()
             .filter(|source| !source.is_empty())
@@ -174,7 +175,7 @@ fn view(found: &DbCluster) -> Cluster {
     }
 }
 
-fn endpoint(found: &DbCluster) -> Option<Endpoint> {
-    let host = found.endpoint().filter(|address| !address.is_empty())?;
+fn endpoint(found: &DbCluster, host: Option<&str>) -> Option<Endpoint> {
+    let host = host.filter(|address| !address.is_empty())?;
     Some(Endpoint::new(host, u16::try_from(found.port()?).ok()?))
 }

@@ -162,6 +162,49 @@ pub enum SessionClass {
     All,
 }
 
+/// The sessions that an order ended, by pid and by what they were doing: a session that takes its
+/// time to go may be told twice, and is counted once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SessionsEnded {
+    /// Outside a transaction: nobody's work was lost.
+    pub idle: Vec<i32>,
+    /// Inside one: its client saw an error, or does not know whether it committed.
+    pub in_transaction: Vec<i32>,
+}
+
+impl SessionsEnded {
+    /// Whether there were none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.in_transaction.is_empty()
+    }
+
+    /// Adds those that are not counted yet.
+    pub fn add(&mut self, more: &Self) {
+        for pid in &more.idle {
+            if !self.knows(*pid) {
+                self.idle.push(*pid);
+            }
+        }
+        for pid in &more.in_transaction {
+            if !self.knows(*pid) {
+                self.in_transaction.push(*pid);
+            }
+        }
+    }
+
+    fn knows(&self, pid: i32) -> bool {
+        self.idle.contains(&pid) || self.in_transaction.contains(&pid)
+    }
+}
+
+impl fmt::Display for SessionsEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (idle, open) = (self.idle.len(), self.in_transaction.len());
+        write!(f, "sessions ended: {idle} idle, {open} in a transaction")
+    }
+}
+
 /// A change through SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,16 +2,19 @@
 //!
 //! Each is journaled once as a [`Fact`]; [`Facts`] is their fold over one attempt.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, RouteAction};
-use crate::ids::{Endpoint, SecurityGroupId};
-use crate::journal::{Entry, Record, Request};
+use crate::action::{Action, RouteAction, SessionsEnded};
+use crate::ids::{Endpoint, SecurityGroupId, ServiceName};
+use crate::journal::{Effect, Entry, Record, Request};
 use crate::lsn::Lsn;
 use crate::port::cloud::GroupLevel;
-use crate::port::router::Route;
+use crate::port::router::{Route, RouterAbility};
 use crate::quantity::ByteCount;
+use crate::status::Course;
 
 /// The source as assessed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +162,27 @@ pub enum Fact {
         /// Their node ids.
         nodes: Vec<String>,
     },
+    /// What the gateway can do, as asked before the hold.
+    Gateway(RouterAbility),
+    /// Where each read-only service led, right before the hold: an undo leads it there again.
+    ReadersWere {
+        /// By service.
+        endpoints: BTreeMap<ServiceName, Endpoint>,
+    },
+    /// Proxies that did not follow in time, and that the move does not wait for any more.
+    LeftBehind {
+        /// Their node ids.
+        nodes: Vec<String>,
+        /// What each of them did not do.
+        why: String,
+    },
+    /// Something that people should know of, and that stops nothing.
+    Warned {
+        /// What it is about; a later warning about the same takes its place.
+        about: String,
+        /// The warning.
+        text: String,
+    },
     /// The source's security groups, right before the fence, in order.
     GroupsWere {
         /// Ids.
@@ -212,6 +236,20 @@ pub struct Facts {
     pub route_was: Option<Option<Route>>,
     /// The proxies connected right before the hold.
     pub proxies: Option<Vec<String>>,
+    /// The writer's service.
+    pub service: Option<ServiceName>,
+    /// What the gateway can do.
+    pub gateway: Option<RouterAbility>,
+    /// Where each read-only service led before the hold.
+    pub readers_were: Option<BTreeMap<ServiceName, Endpoint>>,
+    /// Proxies that the move does not wait for any more, by node id, and why.
+    pub left_behind: BTreeMap<String, String>,
+    /// Since when the gateway's answers to the latest order are awaited by the one who leads.
+    pub awaited_since: Option<Timestamp>,
+    /// What people should know of, by what it is about.
+    pub warnings: BTreeMap<String, String>,
+    /// The sessions of the source that the fence ended, as far as its answers arrived.
+    pub sessions_ended: SessionsEnded,
     /// Sustained lag.
     pub sustained: Option<SustainedLag>,
     /// The source's groups before the fence.
@@ -246,15 +284,24 @@ impl Facts {
     /// Takes one entry in. A new attempt starts from nothing.
     pub fn apply(&mut self, entry: &Entry) {
         match &entry.record {
-            Record::Started { .. } => *self = Self { attempt: self.attempt + 1, ..Self::default() },
+            Record::Started { spec, .. } => {
+                let (attempt, service) = (self.attempt + 1, Some(spec.route.service.clone()));
+                *self = Self { attempt, service, ..Self::default() };
+            }
+            Record::Led { .. } => self.awaited_since = self.awaited_since.map(|_| entry.at),
             Record::Learned { fact } => self.learn(fact),
-            Record::Intended { action, .. } => self.intended(action, entry.at),
+            Record::Intended { action, course, .. } => self.intended(action, *course, entry.at),
+            Record::Acted { effect: Effect::Taken { ended: Some(ended) } } => {
+                self.sessions_ended.add(ended);
+            }
             Record::Requested { request: Request::Approve { gate, .. } } => {
                 self.approvals.push(gate.clone());
             }
-            Record::Requested { request: Request::Resume { .. } } => self.distrust(),
+            Record::Requested { request: Request::Resume { .. } } => {
+                self.distrust();
+                self.awaited_since = self.awaited_since.map(|_| entry.at);
+            }
             Record::Requested { .. }
-            | Record::Led { .. }
             | Record::Entered { .. }
             | Record::Acted { .. }
             | Record::Waiting { .. }
@@ -275,19 +322,26 @@ impl Facts {
             self.contradicted = None;
             self.proven = None;
         }
+        self.left_behind.clear();
         // A sidecar may be gone for good; who resumes after the release was told which one.
         if self.released_at.is_some() {
             self.proxies = None;
         }
     }
 
-    fn intended(&mut self, action: &Action, at: Timestamp) {
+    fn intended(&mut self, action: &Action, course: Course, at: Timestamp) {
         use crate::action::CloudAction;
+        if matches!(action, Action::Route(_)) {
+            self.awaited_since = Some(at);
+        }
         match action {
             Action::Route(RouteAction::Hold { .. }) => {
                 self.held_since = self.held_since.or(Some(at));
             }
-            Action::Route(RouteAction::Release { .. }) => {
+            // Readers follow the writer; on the way back there may be nothing held but them.
+            Action::Route(RouteAction::Release { service, .. })
+                if course == Course::Undoing || self.is_of_the_writer(service) =>
+            {
                 self.released_at = self.released_at.or(Some(at));
             }
             Action::Cloud(CloudAction::PromoteCluster { .. }) => {
@@ -298,10 +352,12 @@ impl Facts {
             Action::Cloud(CloudAction::SetInstanceSecurityGroups { .. }) => {
                 self.fence_active = None;
             }
-            Action::Route(RouteAction::Adopt { .. } | RouteAction::Point { .. })
-            | Action::Cloud(_)
-            | Action::Database(_) => {}
+            Action::Route(_) | Action::Cloud(_) | Action::Database(_) => {}
         }
+    }
+
+    fn is_of_the_writer(&self, service: &ServiceName) -> bool {
+        self.service.as_ref().is_none_or(|own| own == service)
     }
 
     fn learn(&mut self, fact: &Fact) {
@@ -312,6 +368,14 @@ impl Facts {
             Fact::Parameters { verdicts } => self.parameters = Some(verdicts),
             Fact::RouteWas { route } => self.route_was = Some(route),
             Fact::ProxiesSeen { nodes } => self.proxies = Some(nodes),
+            Fact::Gateway(ability) => self.gateway = Some(ability),
+            Fact::ReadersWere { endpoints } => self.readers_were = Some(endpoints),
+            Fact::LeftBehind { nodes, why } => {
+                self.left_behind.extend(nodes.into_iter().map(|node| (node, why.clone())));
+            }
+            Fact::Warned { about, text } => {
+                self.warnings.insert(about, text);
+            }
             Fact::Sustained(sustained) => self.sustained = Some(sustained),
             Fact::GroupsWere { groups } => self.groups_were = Some(groups),
             Fact::FenceActive { at, last_restart } => {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::Action;
+use crate::action::{Action, SessionsEnded};
 use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::ids::{Epoch, MigrationName, Seq, ServiceName};
@@ -71,12 +71,21 @@ pub enum Request {
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Effect {
     /// The port took it; the next observation tells whether it is done.
-    Taken,
+    Taken {
+        /// The sessions that it ended, when it ended any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<SessionsEnded>,
+    },
     /// The port says no, or nothing.
     Failed {
         /// Why.
         failure: Failure,
     },
+}
+
+impl Effect {
+    /// Taken, and there is nothing to say of it.
+    pub const TAKEN: Self = Self::Taken { ended: None };
 }
 
 /// One thing that happened.

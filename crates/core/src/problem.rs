@@ -149,6 +149,8 @@ codes! {
     AccessTooWeak = "LF-040", "the given access is too weak";
     /// Settings or extensions differ from what was planned.
     ParityBroken = "LF-041", "the replica does not match the source";
+    /// `max_connections` below the sessions there are.
+    TargetTooSmall = "LF-042", "the target takes fewer sessions than there are";
 }
 
 impl fmt::Display for Code {

@@ -5,13 +5,17 @@
 
 use landfall_core::failure::Failure;
 use landfall_core::ids::Endpoint;
+use landfall_core::ids::InstanceId;
 use landfall_core::port::Ports;
 use landfall_core::port::cloud::{
     Cluster, EngineVersion, Instance, Parameter, ParameterSource, ResourceState, TAG_MIGRATION,
 };
 use landfall_core::port::database::{ServerView, SlotView};
+use landfall_core::port::router::{Route, RouterAbility, Sessions};
 use landfall_core::{Code, Spec};
 use serde::{Deserialize, Serialize};
+
+use crate::bypass::{self, Party};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +53,9 @@ pub struct Inside {
     pub prepared: Vec<String>,
     /// Slots.
     pub slots: Vec<SlotView>,
+    /// Client sessions, by who they are.
+    #[serde(default)]
+    pub parties: Vec<Party>,
 }
 
 /// Everything looked at.
@@ -66,6 +73,15 @@ pub struct Survey {
     pub parameters: Vec<Parameter>,
     /// Seen from inside, with access.
     pub inside: Option<Inside>,
+    /// The source's read replicas, with where they answer.
+    #[serde(default)]
+    pub replicas: Vec<(InstanceId, Endpoint)>,
+    /// Every stored route.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What the gateway can do, or why it could not be asked.
+    #[serde(default)]
+    pub gateway: Option<Result<RouterAbility, Failure>>,
     /// Why the inside could not be looked at, though access is given.
     pub not_looked: Option<Failure>,
 }
@@ -82,6 +98,9 @@ pub async fn survey(ports: &Ports<'_>, spec: &Spec) -> Result<Survey, Failure> {
         cluster,
         parameters: vec![],
         inside: None,
+        replicas: vec![],
+        routes: ports.router.routes().await?,
+        gateway: Some(ports.router.ability().await),
         not_looked: None,
     };
     let Some(instance) = &survey.instance else { return Ok(survey) };
@@ -96,6 +115,11 @@ pub async fn survey(ports: &Ports<'_>, spec: &Spec) -> Result<Survey, Failure> {
         let level = landfall_core::port::cloud::GroupLevel::Instance;
         let all = cloud.parameters(level, &group.name).await?;
         survey.parameters = all.into_iter().filter(|p| p.source == ParameterSource::User).collect();
+    }
+    for id in &instance.replica_instances {
+        let replica = cloud.instance(id).await?;
+        let at = replica.and_then(|replica| replica.endpoint);
+        survey.replicas.extend(at.map(|at| (id.clone(), at)));
     }
     if let (Some(database), Some(endpoint)) = (ports.database, &instance.endpoint) {
         match inside(database, endpoint).await {
@@ -114,6 +138,7 @@ async fn inside(
         server: database.server(at).await?,
         prepared: database.prepared_transactions(at).await?,
         slots: database.slots(at).await?,
+        parties: bypass::parties(&database.sessions(at).await?),
     })
 }
 
@@ -181,6 +206,8 @@ pub fn findings(spec: &Spec, survey: &Survey) -> Vec<Finding> {
             of_instance(spec, survey, instance, &mut found);
             of_target(spec, survey, instance, &mut found);
             of_inside(spec, survey, instance, &mut found);
+            of_gateway(spec, survey, &mut found);
+            of_routes(spec, survey, instance, &mut found);
         }
     }
     found.sort_by_key(|finding| finding.severity);
@@ -356,6 +383,88 @@ fn of_inside(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
             "a logical slot does not survive the promotion, and this version does not carry it over",
             "Stop its consumer before the cutover and plan a backfill.",
         ));
+    }
+}
+
+/// What the gateway cannot do, and who does not use it.
+fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
+    let service = spec.route.service.as_str();
+    match &survey.gateway {
+        Some(Ok(ability)) if !ability.holds => found.push(finding(
+            Severity::Warning,
+            service,
+            "its gateway cannot hold new connections",
+            "From the fence to the release they fail instead of waiting; tell the owner, or add a \
+             gateway that holds.",
+        )),
+        Some(Ok(ability)) if ability.sessions == Sessions::Cut => found.push(finding(
+            Severity::Note,
+            service,
+            "its gateway does not carry open sessions over",
+            "Each client sees one closed connection at the fence, and connects again.",
+        )),
+        Some(Err(why)) => found.push(finding(
+            Severity::Warning,
+            service,
+            &format!("its gateway could not be asked what it can do: {why}"),
+            "Bring the gateway back before the cutover.",
+        )),
+        Some(Ok(_)) | None => {}
+    }
+    let Some(inside) = survey.inside.as_ref().filter(|inside| !inside.parties.is_empty()) else {
+        return;
+    };
+    let networks = &spec.route.gateway_networks;
+    if networks.is_empty() {
+        found.push(finding(
+            Severity::Note,
+            service,
+            &format!("sessions come from {}", bypass::origins(&inside.parties)),
+            "Write the gateways' addresses as route.gateway_networks, and who comes past them is \
+             named.",
+        ));
+    }
+    let past = |party: &&Party| !networks.is_empty() && !bypass::came_through(party, networks);
+    for party in inside.parties.iter().filter(past) {
+        found.push(finding(
+            Severity::Warning,
+            service,
+            &format!("sessions came past the gateway: {party}"),
+            "Point that client at the gateway: the fence ends its sessions, and it cannot connect \
+             any more.",
+        ));
+    }
+}
+
+/// Services that lead to what stays behind.
+fn of_routes(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<Finding>) {
+    for route in survey.routes.iter().filter(|route| route.service != spec.route.service) {
+        let (service, at) = (route.service.as_str(), &route.endpoint);
+        let replica = survey.replicas.iter().find(|(_, end)| end == at).map(|(id, _)| id);
+        let moves = spec.services().any(|own| *own == route.service);
+        match (replica, moves) {
+            (Some(replica), true) => found.push(finding(
+                Severity::Note,
+                service,
+                &format!("it leads to {replica}, a read replica of the source"),
+                "The cutover points it at the target. Sessions that are open on the replica then \
+                 stay there and show the past until they end.",
+            )),
+            (Some(replica), false) => found.push(finding(
+                Severity::Warning,
+                service,
+                &format!("it leads to {replica}, which shows the past after the cutover"),
+                "Add it to the spec as [[route.reader]], or point it elsewhere afterwards.",
+            )),
+            (None, false) if Some(at) == instance.endpoint.as_ref() => found.push(finding(
+                Severity::Warning,
+                service,
+                "it leads to the source as well, and is not in the spec",
+                "Add it as [[route.reader]] when it only reads; otherwise its clients fail from \
+                 the fence on.",
+            )),
+            (None, true | false) => {}
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! dry run share.
 
 pub mod assess;
+pub mod bypass;
 pub mod driver;
 pub mod model;
 

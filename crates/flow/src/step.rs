@@ -67,6 +67,8 @@ pub enum Plan {
     Wait(Box<Wait>),
     /// What an earlier step proved does not hold any more: the move goes on from there.
     Return(&'static str),
+    /// The spec says that the move is undone now, and why. Only before the point of no return.
+    GiveUp(String),
     /// A person decides at the gate of this name.
     Gate(&'static str),
     /// It cannot go on like this.

@@ -154,7 +154,7 @@ impl View {
                 }
             }
             Record::Acted { effect } => match effect {
-                Effect::Taken => {
+                Effect::Taken { .. } => {
                     self.trail.failures = 0;
                     self.trail.repeated += 1;
                     self.trail.insisted += 1;

@@ -27,7 +27,7 @@ fn seeded_nights_break_no_invariant() {
 #[test]
 fn a_fence_that_cuts_nobody_is_found() {
     let found: Vec<String> =
-        (1..=10).filter_map(|seed| sim::run(seed, Sabotage::Fence).verdict.err()).collect();
+        (1..=20).filter_map(|seed| sim::run(seed, Sabotage::Fence).verdict.err()).collect();
     let two_sides = found.iter().filter(|invariant| invariant.starts_with(TWO_SIDES)).count();
     assert!(two_sides >= 2, "{found:?}");
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use landfall_core::action::DatabaseAction;
+use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
     ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
@@ -110,21 +110,23 @@ impl Database for PostgresDatabase {
         self.bounded(&what, smoke::run(self.call(at, &what), sql, bound)).await
     }
 
-    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {
+    async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let what = action.to_string();
         match action {
             DatabaseAction::CreateMarkerTable { at } => {
-                self.bounded(&what, marker::create(self.call(at, &what))).await
+                self.bounded(&what, marker::create(self.call(at, &what))).await?;
             }
             DatabaseAction::DropMarkerTable { at } => {
-                self.bounded(&what, marker::drop(self.call(at, &what))).await
+                self.bounded(&what, marker::drop(self.call(at, &what))).await?;
             }
             DatabaseAction::WriteMarker { at, token } => {
-                self.bounded(&what, marker::write(self.call(at, &what), token)).await
+                self.bounded(&what, marker::write(self.call(at, &what), token)).await?;
             }
             DatabaseAction::TerminateSessions { at, class } => {
-                self.bounded(&what, sessions::terminate(self.call(at, &what), *class)).await
+                let end = sessions::terminate(self.call(at, &what), *class);
+                return self.bounded(&what, end).await;
             }
         }
+        Ok(SessionsEnded::default())
     }
 }

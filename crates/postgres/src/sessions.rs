@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use landfall_core::action::SessionClass;
+use landfall_core::action::{SessionClass, SessionsEnded};
 use landfall_core::port::database::{Session, SessionKind, SessionState};
 use landfall_core::{DatabaseName, Failure, FailureKind};
 use tokio_postgres::{Error, Row};
@@ -67,7 +67,7 @@ macro_rules! terminate {
         concat!(
             with_session!(),
             ", candidate as (
-  select session.pid,
+  select session.pid, session.idle,
          coalesce(theirs.rolsuper, false) and not ours.rolsuper as above_us,
          ours.rolsuper or pg_has_role(session.usesysid, 'usage')
            or pg_has_role('pg_signal_backend', 'usage') as permitted
@@ -78,7 +78,7 @@ macro_rules! terminate {
             $condition,
             "
 )
-select above_us, permitted,
+select pid, idle, above_us, permitted,
        case when permitted and not above_us then pg_terminate_backend(pid) end as signalled
 from candidate"
         )
@@ -116,8 +116,12 @@ fn read(row: &Row) -> Result<Session, Error> {
     })
 }
 
-/// Ends the client sessions of a class; tells what a role lacks for those it may not end.
-pub(crate) async fn terminate(call: Call<'_>, class: SessionClass) -> Result<(), Failure> {
+/// Ends the client sessions of a class and says which; or what the role lacks for those that it
+/// may not end.
+pub(crate) async fn terminate(
+    call: Call<'_>,
+    class: SessionClass,
+) -> Result<SessionsEnded, Failure> {
     let sql = match class {
         SessionClass::Idle => TERMINATE_IDLE,
         SessionClass::All => TERMINATE_ALL,
@@ -127,15 +131,22 @@ pub(crate) async fn terminate(call: Call<'_>, class: SessionClass) -> Result<(),
     let rows = lease.client.query(sql, &[&APPLICATION]).await.map_err(failed)?;
     call.keep(lease);
     let (mut above_us, mut forbidden) = (0_usize, 0_usize);
+    let mut ended = SessionsEnded::default();
     for row in &rows {
         if row.try_get("above_us").map_err(failed)? {
             above_us += 1;
         } else if !row.try_get::<_, bool>("permitted").map_err(failed)? {
             forbidden += 1;
+        } else if row.try_get::<_, Option<bool>>("signalled").map_err(failed)? == Some(true) {
+            let pid = row.try_get("pid").map_err(failed)?;
+            let idle = row.try_get("idle").map_err(failed)?;
+            if idle { &mut ended.idle } else { &mut ended.in_transaction }.push(pid);
         }
     }
-    refused(above_us, forbidden)
-        .map_or(Ok(()), |detail| Err(Failure::new(FailureKind::Denied, call.what, detail)))
+    match refused(above_us, forbidden) {
+        None => Ok(ended),
+        Some(detail) => Err(Failure::new(FailureKind::Denied, call.what, detail)),
+    }
 }
 
 fn refused(above_us: usize, forbidden: usize) -> Option<String> {

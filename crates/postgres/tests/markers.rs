@@ -77,10 +77,10 @@ async fn two_orchestrators_make_one_table() {
     for _ in 0..10 {
         let action = create(&bench);
         let (first, second) = tokio::join!(one.act(&action), two.act(&action));
-        assert_eq!((first, second), (Ok(()), Ok(())));
+        assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
         let action = drop_table(&bench);
         let (first, second) = tokio::join!(one.act(&action), two.act(&action));
-        assert_eq!((first, second), (Ok(()), Ok(())));
+        assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     }
 }
 

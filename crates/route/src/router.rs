@@ -84,6 +84,10 @@ impl Router for ServiceRouter {
         Ok(RouteView { route, proxies: nodes })
     }
 
+    async fn routes(&self) -> Result<Vec<Route>, Failure> {
+        self.stored.routes().await
+    }
+
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {
         for gateway in self.gateways.iter() {
             if let Err(closed) = gateway.probe(endpoint).await? {

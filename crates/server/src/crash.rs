@@ -187,7 +187,7 @@ mod tests {
         let inner = Arc::new(SqliteStore::open(state.path()).unwrap());
         let store = CrashingStore { die, ..CrashingStore::new(inner, point) };
         let mut seen = Vec::new();
-        for (after, record) in [(0, intent()), (1, Record::Acted { effect: Effect::Taken })] {
+        for (after, record) in [(0, intent()), (1, Record::Acted { effect: Effect::TAKEN })] {
             store.append(entry(after, record)).await.unwrap();
             seen.push(deaths.load(Ordering::SeqCst));
         }

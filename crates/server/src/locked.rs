@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use landfall_core::action::DatabaseAction;
+use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
     ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
@@ -64,7 +64,7 @@ impl Database for Locked {
         self.refuse()
     }
 
-    async fn act(&self, _: &DatabaseAction) -> Result<(), Failure> {
+    async fn act(&self, _: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         self.refuse()
     }
 }

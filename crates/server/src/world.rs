@@ -69,7 +69,7 @@ impl World {
             Ok(database) => database.map(|database| Box::new(database) as _),
             Err(failure) => Some(Box::new(Locked(failure))),
         };
-        let router = router.tending(vec![spec.route.service.clone()]);
+        let router = router.tending(spec.services().cloned().collect());
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 

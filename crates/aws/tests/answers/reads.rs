@@ -96,7 +96,8 @@ async fn a_promoted_cluster_replicates_from_nothing() {
     let cluster = |source: &str| {
         Reply::Result(format!(
             "<DBClusters><DBCluster><DBClusterIdentifier>c1</DBClusterIdentifier>\
-             <Status>available</Status><Endpoint>c1.example</Endpoint><Port>5432</Port>{source}\
+             <Status>available</Status><Endpoint>c1.example</Endpoint>\
+             <ReaderEndpoint>c1-ro.example</ReaderEndpoint><Port>5432</Port>{source}\
              <DBClusterMembers><DBClusterMember><DBInstanceIdentifier>w1</DBInstanceIdentifier>\
              <IsClusterWriter>true</IsClusterWriter></DBClusterMember></DBClusterMembers>\
              </DBCluster></DBClusters>"
@@ -109,6 +110,7 @@ async fn a_promoted_cluster_replicates_from_nothing() {
     let seen = cloud.cluster(&"c1".into()).await.unwrap().unwrap();
     assert_eq!(seen.replicates_from.as_deref(), Some("arn:source"));
     assert_eq!(seen.endpoint, Some(Endpoint::new("c1.example", 5432)));
+    assert_eq!(seen.reader_endpoint, Some(Endpoint::new("c1-ro.example", 5432)));
     assert!(seen.members[0].writer && seen.members[0].instance.as_str() == "w1");
     for _ in 0..2 {
         let seen = cloud.cluster(&"c1".into()).await.unwrap().unwrap();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use crate::action::{DatabaseAction, SessionClass};
+use crate::action::{DatabaseAction, SessionClass, SessionsEnded};
 use crate::failure::{Failure, FailureKind};
 use crate::ids::{DatabaseName, Endpoint};
 use crate::lsn::Lsn;
@@ -70,16 +70,22 @@ async fn server<F: DatabaseFixture>(fixture: &F, at: &Endpoint) -> ServerView {
     fixture.port().server(at).await.expect("the server answers")
 }
 
-async fn act<F: DatabaseFixture>(fixture: &F, action: DatabaseAction) -> Result<(), Failure> {
+async fn act<F: DatabaseFixture>(
+    fixture: &F,
+    action: DatabaseAction,
+) -> Result<SessionsEnded, Failure> {
     fixture.port().act(&action).await
 }
 
-/// Every action may be repeated, so every action of this suite is done twice.
-async fn act_twice<F: DatabaseFixture>(fixture: &F, action: DatabaseAction) {
+/// Every action may be repeated, so every action of this suite is done twice. Whom it ended.
+async fn act_twice<F: DatabaseFixture>(fixture: &F, action: DatabaseAction) -> SessionsEnded {
+    let mut ended = SessionsEnded::default();
     for time in ["once", "twice"] {
         let done = fixture.port().act(&action).await;
         assert!(done.is_ok(), "{action}, {time}: {done:?}");
+        ended.add(&done.unwrap_or_default());
     }
+    ended
 }
 
 async fn marker<F: DatabaseFixture>(fixture: &F, at: &Endpoint, token: &str) -> MarkerView {
@@ -242,7 +248,8 @@ fn terminate<F: DatabaseFixture>(fixture: &F, class: SessionClass) -> DatabaseAc
 async fn idle_sessions_end_first<F: DatabaseFixture>(fixture: &F) {
     let idle = fixture.connect(SessionState::Idle).await;
     let busy = fixture.connect(SessionState::InTransaction).await;
-    act_twice(fixture, terminate(fixture, SessionClass::Idle)).await;
+    let ended = act_twice(fixture, terminate(fixture, SessionClass::Idle)).await;
+    assert!(ended.idle.contains(&idle) && ended.in_transaction.is_empty(), "{ended:?}");
     eventually(fixture, "an idle session to end", async || session(fixture, idle).await.is_none())
         .await;
     let busy = session(fixture, busy).await;
@@ -256,9 +263,10 @@ async fn replication<F: DatabaseFixture>(fixture: &F) -> BTreeSet<i32> {
 
 async fn all_sessions_end_but_not_ours_nor_replication<F: DatabaseFixture>(fixture: &F) {
     let followers = replication(fixture).await;
-    fixture.connect(SessionState::Idle).await;
-    fixture.connect(SessionState::InTransaction).await;
-    act_twice(fixture, terminate(fixture, SessionClass::All)).await;
+    let idle = fixture.connect(SessionState::Idle).await;
+    let busy = fixture.connect(SessionState::InTransaction).await;
+    let ended = act_twice(fixture, terminate(fixture, SessionClass::All)).await;
+    assert!(ended.idle.contains(&idle) && ended.in_transaction.contains(&busy), "{ended:?}");
     eventually(fixture, "every client to go", async || {
         let sessions = sessions(fixture).await;
         sessions.iter().all(|s| !matches!(s.kind, SessionKind::Client | SessionKind::Unknown))

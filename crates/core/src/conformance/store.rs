@@ -120,7 +120,7 @@ pub async fn entries_come_back_in_order_as_written(store: &impl Store) {
         Record::Led { holder: "host, pid 7".to_owned() },
         Record::Entered { phase: Phase::Prepare, course: crate::Course::Doing },
         Record::Completed { seen: serde_json::json!({"lag_bytes": 1.5, "none": null, "é": [1]}) },
-        Record::Acted { effect: Effect::Taken },
+        Record::Acted { effect: Effect::TAKEN },
     ];
     for (index, record) in (0..).zip(&records) {
         let new = NewEntry {

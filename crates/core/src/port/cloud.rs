@@ -156,6 +156,8 @@ pub struct Cluster {
     pub state: ResourceState,
     /// The writer endpoint.
     pub endpoint: Option<Endpoint>,
+    /// The reader endpoint; without a reader it leads to the writer.
+    pub reader_endpoint: Option<Endpoint>,
     /// ReplicationSourceIdentifier: the source instance's ARN until promotion.
     pub replicates_from: Option<String>,
     /// Members.

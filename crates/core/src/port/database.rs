@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::action::DatabaseAction;
+use crate::action::{DatabaseAction, SessionsEnded};
 use crate::failure::Failure;
 use crate::ids::{DatabaseName, Endpoint};
 use crate::lsn::Lsn;
@@ -168,6 +168,6 @@ pub trait Database: Send + Sync {
     /// Runs one smoke test in a read-only transaction of the first database named in the spec.
     /// `Ok(Err(text))` is the test's own failure; `Err` means it could not be run.
     async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure>;
-    /// Does it.
-    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure>;
+    /// Does it, and says which sessions were ended by it.
+    async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure>;
 }

@@ -103,6 +103,8 @@ pub trait Router: Send + Sync {
     async fn ability(&self) -> Result<RouterAbility, Failure>;
     /// The route and every proxy's part in it.
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure>;
+    /// Every stored route, also of services that no move is about.
+    async fn routes(&self) -> Result<Vec<Route>, Failure>;
     /// Tries the way to an endpoint as the gateway would; `Ok(Err(text))` says why it is closed.
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure>;
     /// Does it; the action's epoch must be the stored one plus one, or equal to what stands.

@@ -309,6 +309,38 @@ lag_max = "64MiB"
     }
 
     #[test]
+    fn readers_are_services_of_their_own() {
+        let with = |router: &str, readers: &str| {
+            let route = format!("[route]\nrouter = {router}");
+            let section = format!("{readers}\n[cutover]");
+            parse(&GOOD.replace("[route]", &route).replace("[cutover]", &section))
+        };
+        let one = "[[route.reader]]\nservice = \"orders-ro\"\n";
+        let spec = with("\"envoy\"", one).unwrap();
+        let services: Vec<_> = spec.services().map(|service| service.as_str()).collect();
+        assert_eq!(services, ["orders", "orders-ro"]);
+        let told = |readers: &str| with("\"envoy\"", readers).unwrap_err().to_string();
+        assert!(told(&format!("{one}{one}")).contains("route.reader.service"));
+        assert!(told(&one.replace("orders-ro", "orders")).contains("route.reader.service"));
+        assert!(told(&one.replace("service", "servce")).contains("did you mean service?"));
+        let dns = "[route.dns]\nname = \"a.b\"\nzone = \"b\"\nserver = \"10.0.0.2:53\"\n";
+        let told = with("[\"envoy\", \"dns\"]", &format!("{one}{dns}")).unwrap_err().to_string();
+        assert!(told.contains("route.reader: [route.dns] describes route.service alone"), "{told}");
+    }
+
+    #[test]
+    fn networks_and_stragglers_are_checked() {
+        let with = |line: &str| GOOD.replace("[route]", &format!("[route]\n{line}"));
+        let spec = parse(&with("gateway_networks = [\"10.0.8.0/24\"]\nstragglers = \"go_on\""));
+        let spec = spec.unwrap();
+        assert_eq!(spec.route.stragglers, crate::spec::Stragglers::GoOn);
+        assert_eq!(spec.route.gateway_networks[0].to_string(), "10.0.8.0/24");
+        let told = mistakes(&with("gateway_networks = [\"10.0.8/24\"]"));
+        assert!(told.contains("route.gateway_networks"), "{told}");
+        assert!(mistakes(&with("stragglers = \"ignore\"")).contains("route.stragglers"));
+    }
+
+    #[test]
     fn a_wrong_value_names_its_key() {
         let told = mistakes(&GOOD.replace("\"5m\"", "\"5\""));
         assert!(told.contains("route.pause_budget") && told.contains("not a duration"), "{told}");

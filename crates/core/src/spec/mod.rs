@@ -6,18 +6,23 @@
 
 mod check;
 mod keys;
+mod network;
 mod route;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId};
+use crate::ids::{
+    ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName,
+};
 use crate::quantity::{ByteCount, duration_text};
 
 pub use check::{SpecError, SpecMistakes, parse};
+pub use network::Network;
 pub use route::{
-    CommandSpec, DnsSpec, PgBouncerNode, PgBouncerSpec, RouteSpec, RouterKind, Routers,
+    CommandSpec, DnsSpec, PgBouncerNode, PgBouncerSpec, ReaderSpec, RouteSpec, RouterKind, Routers,
+    Stragglers,
 };
 
 /// A whole spec, defaults filled in.
@@ -309,6 +314,12 @@ pub enum RetireSource {
 }
 
 impl Spec {
+    /// Every service of the move, the writer's first.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        let readers = self.route.reader.iter().map(|reader| &reader.service);
+        std::iter::once(&self.route.service).chain(readers)
+    }
+
     /// The parameter group made for the target's cluster.
     pub fn cluster_group(&self) -> ParameterGroupName {
         ParameterGroupName::new(format!("{}-cluster", self.target.cluster))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SecretReference;
+use super::{Network, SecretReference};
 use crate::ids::ServiceName;
 use crate::quantity::{duration_text, optional_duration_text};
 
@@ -23,6 +23,16 @@ pub struct RouteSpec {
     /// How long a proxy may take to acknowledge.
     #[serde(default = "RouteSpec::default_acknowledge", with = "duration_text")]
     pub acknowledge_within: Duration,
+    /// What becomes of a move when a proxy does not acknowledge in time.
+    #[serde(default)]
+    pub stragglers: Stragglers,
+    /// Where the gateways' connections to the source come from; a session from elsewhere came
+    /// past them. Absent = not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateway_networks: Vec<Network>,
+    /// `[[route.reader]]`: services that only read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reader: Vec<ReaderSpec>,
     /// `[route.pgbouncer]`, when `router` names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgbouncer: Option<PgBouncerSpec>,
@@ -38,6 +48,29 @@ impl RouteSpec {
     const fn default_acknowledge() -> Duration {
         Duration::from_secs(10)
     }
+}
+
+/// `[[route.reader]]`: a service that only reads. It follows the writer's through the cutover,
+/// and goes to the target's readers when there are any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaderSpec {
+    /// The service name that applications connect to.
+    pub service: ServiceName,
+}
+
+/// What is done about a proxy that does not acknowledge within its time. The fence is what keeps
+/// its clients from the source, so going on loses no write: they wait or fail until it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stragglers {
+    /// The move stops and a person looks.
+    #[default]
+    Stop,
+    /// The move goes on while another proxy follows; the straggler is named.
+    GoOn,
+    /// Before the release the move is undone; after it, it stops.
+    Undo,
 }
 
 /// The gateways this version can drive.
@@ -135,9 +168,16 @@ pub struct DnsSpec {
     pub name: String,
     /// Its zone.
     pub zone: String,
-    /// The primary server of the zone, as `address:port`.
+    /// The primary server of the zone, as `address:port`; it takes the updates.
     pub server: String,
-    /// TTL of the record.
+    /// The zone's other servers, likewise: a move waits until they show the record too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secondaries: Vec<String>,
+    /// The port that applications use with the name: DNS carries none, so source and target must
+    /// both listen on it.
+    #[serde(default = "DnsSpec::default_port")]
+    pub port: u16,
+    /// TTL of the record; the release waits for it.
     #[serde(with = "duration_text", default = "DnsSpec::default_ttl")]
     pub ttl: Duration,
     /// Name of the TSIG key.
@@ -151,6 +191,10 @@ pub struct DnsSpec {
 impl DnsSpec {
     const fn default_ttl() -> Duration {
         Duration::from_secs(5)
+    }
+
+    const fn default_port() -> u16 {
+        5432
     }
 }
 
@@ -179,7 +223,8 @@ pub(super) fn contradictions(route: &RouteSpec) -> Vec<(&'static str, String)> {
     let kinds = route.router.kinds();
     let mut found = sections(route, kinds);
     found.extend(route.pgbouncer.iter().flat_map(pgbouncer));
-    found.extend(route.dns.iter().flat_map(dns));
+    found.extend(route.dns.iter().flat_map(|spec| dns(spec, route.acknowledge_within)));
+    found.extend(readers(route, kinds));
     if route.command.as_ref().is_some_and(|command| command.program.is_empty()) {
         found.push(("route.command.program", "name the program to run".to_owned()));
     }
@@ -216,6 +261,26 @@ fn sections(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, Strin
     found
 }
 
+fn readers(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let mut names: Vec<_> = route.reader.iter().map(|reader| &reader.service).collect();
+    names.push(&route.service);
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() != all {
+        let message = "give each reader a service of its own, another than route.service";
+        found.push(("route.reader.service", message.to_owned()));
+    }
+    let of_one = |kind: &&RouterKind| matches!(kind, RouterKind::Pgbouncer | RouterKind::Dns);
+    if let Some(kind) = kinds.iter().find(of_one).filter(|_| !route.reader.is_empty()) {
+        let section = if *kind == RouterKind::Dns { "route.dns" } else { "route.pgbouncer" };
+        let message = format!("[{section}] describes route.service alone; remove the readers");
+        found.push(("route.reader", message));
+    }
+    found
+}
+
 fn pgbouncer(spec: &PgBouncerSpec) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let plain = |name: &String| {
@@ -241,16 +306,25 @@ fn pgbouncer(spec: &PgBouncerSpec) -> Vec<(&'static str, String)> {
     found
 }
 
-fn dns(spec: &DnsSpec) -> Vec<(&'static str, String)> {
+fn dns(spec: &DnsSpec, acknowledge_within: Duration) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let (name, zone) = (bare(&spec.name), bare(&spec.zone));
     if zone.is_empty() || !(name == zone || name.ends_with(&format!(".{zone}"))) {
         found.push(("route.dns.name", format!("{name:?} is not in the zone {zone:?}")));
     }
-    if spec.server.parse::<std::net::SocketAddr>().is_err() {
+    let is_address = |text: &String| text.parse::<std::net::SocketAddr>().is_ok();
+    if !is_address(&spec.server) {
         let message = "write the zone's primary server as an address with a port: \"10.0.0.2:53\"";
         found.push(("route.dns.server", message.to_owned()));
+    }
+    if !spec.secondaries.iter().all(is_address) {
+        let message = "write each server as an address with a port: \"10.0.0.3:53\"";
+        found.push(("route.dns.secondaries", message.to_owned()));
+    }
+    if spec.ttl >= acknowledge_within {
+        let message = "must be shorter than route.acknowledge_within: the release waits for it";
+        found.push(("route.dns.ttl", message.to_owned()));
     }
     if spec.key_name.is_some() != spec.key.is_some() {
         found.push(("route.dns.key", "key_name and key belong together".to_owned()));

@@ -1,5 +1,6 @@
 //! Acting: intent first, then the effect, then what came of it.
 
+use landfall_core::action::SessionsEnded;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::journal::{Effect, Record};
 use landfall_core::port::Stamp;
@@ -52,22 +53,24 @@ impl Drive<'_> {
         self.keep_lease().await?;
         let done = self.perform(&action).await;
         let effect = match &done {
-            Ok(()) => Effect::Taken,
+            Ok(ended) => {
+                Effect::Taken { ended: Some(ended.clone()).filter(|ended| !ended.is_empty()) }
+            }
             Err(failure) => Effect::Failed { failure: failure.clone() },
         };
         self.record(Record::Acted { effect }).await?;
         match done {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(failure) => self.failed(row, &failure, self.view.trail.failures).await,
         }
     }
 
-    async fn perform(&self, action: &Action) -> Result<(), Failure> {
+    async fn perform(&self, action: &Action) -> Result<SessionsEnded, Failure> {
         let ports = self.driver.ports;
         let stamp = Stamp { migration: self.view.name.clone(), epoch: self.epoch() };
         match action {
-            Action::Cloud(action) => ports.cloud.act(action, &stamp).await,
-            Action::Route(action) => ports.router.act(action).await,
+            Action::Cloud(action) => ports.cloud.act(action, &stamp).await.map(nobody),
+            Action::Route(action) => ports.router.act(action).await.map(nobody),
             Action::Database(action) => match ports.database {
                 Some(database) => database.act(action).await,
                 None => Err(Failure::new(
@@ -78,6 +81,11 @@ impl Drive<'_> {
             },
         }
     }
+}
+
+/// Orders to RDS and to the gateway tell of no session that they ended.
+fn nobody(_: ()) -> SessionsEnded {
+    SessionsEnded::default()
 }
 
 fn no_effect(action: &Action, times: u32) -> Problem {

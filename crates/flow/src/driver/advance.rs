@@ -24,6 +24,9 @@ const BUSY_PAUSE: Duration = Duration::from_mins(1);
 /// Who aborts when the pause budget is spent.
 pub(crate) const BUDGET: &str = "the pause budget";
 
+/// Who aborts when the spec says so.
+const SPEC: &str = "the spec's route.stragglers";
+
 impl Drive<'_> {
     pub(super) async fn walk(&mut self) -> Result<Outcome, Ended> {
         loop {
@@ -156,6 +159,9 @@ impl Drive<'_> {
                 Record::Completed { seen }
             }
             Plan::Return(step) => return self.enter_again(step).await,
+            Plan::GiveUp(why) => {
+                Record::Requested { request: Request::Abort { by: SPEC.to_owned(), why } }
+            }
             Plan::Do(actions) => return self.act(row, seen, actions).await,
             Plan::Wait(wait) => return self.wait(row, *wait).await,
             Plan::Gate(_) if gated => return self.pass(self.patience(1)).await,

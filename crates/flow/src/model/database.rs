@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::Lsn;
-use landfall_core::action::DatabaseAction;
+use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{DatabaseName, Endpoint};
 use landfall_core::port::Database;
@@ -39,7 +39,7 @@ impl Inner {
             database: Some(DatabaseName::new(APPLICATION)),
             user: Some("shop".to_owned()),
             application: "shop".to_owned(),
-            client: Some("10.0.0.7".to_owned()),
+            client: Some(client.way.address().to_owned()),
             transaction_age: client
                 .open_since
                 .map_or(Duration::ZERO, |since| self.now.duration_since(since).unsigned_abs()),
@@ -59,7 +59,7 @@ impl Inner {
         })
     }
 
-    fn sql(&mut self, action: &DatabaseAction) -> Result<(), Failure> {
+    fn sql(&mut self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let now = self.now;
         match action {
             DatabaseAction::CreateMarkerTable { at } => {
@@ -82,11 +82,11 @@ impl Inner {
             DatabaseAction::TerminateSessions { at, class } => {
                 let (side, _) = self.reach(at)?;
                 if self.fence_works() {
-                    self.traffic.cut(side, *class);
+                    return Ok(self.traffic.cut(side, *class));
                 }
             }
         }
-        Ok(())
+        Ok(SessionsEnded::default())
     }
 
     fn primary(&mut self, at: &Endpoint, action: &DatabaseAction) -> Result<&mut Server, Failure> {
@@ -163,9 +163,16 @@ impl Database for World {
 
     async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure> {
         self.call().await;
-        self.lock().reach(at)?;
-        let setting = SettingView { value: "65536".to_owned(), pending_restart: false };
-        Ok(BTreeMap::from([("work_mem".to_owned(), setting)]))
+        let inner = self.lock();
+        let takes = match inner.reach(at)?.0 {
+            Side::Source => inner.takes.0,
+            Side::Target => inner.takes.1,
+        };
+        let setting = |value: String| SettingView { value, pending_restart: false };
+        Ok(BTreeMap::from([
+            ("work_mem".to_owned(), setting("65536".to_owned())),
+            ("max_connections".to_owned(), setting(takes.to_string())),
+        ]))
     }
 
     async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure> {
@@ -191,7 +198,7 @@ impl Database for World {
         })
     }
 
-    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {
+    async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         self.call().await;
         self.lock().sql(action)
     }

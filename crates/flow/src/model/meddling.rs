@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use landfall_core::ids::{DatabaseName, SecurityGroupId};
-use landfall_core::port::cloud::{Cluster, Instance, ResourceState, Subject};
+use landfall_core::ids::{DatabaseName, Endpoint, SecurityGroupId};
+use landfall_core::port::cloud::{Cluster, ClusterMember, Instance, ResourceState, Subject};
 use landfall_core::port::database::SessionState;
-use landfall_core::port::router::ProxyView;
+use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 
 use super::{Delays, Inner, Later};
 
@@ -130,6 +130,50 @@ impl Meddling<'_> {
         instance.id = id.into();
         instance.arn = format!("arn:aws:rds:eu-west-1:123456789012:db:{id}");
         self.inner.instances.insert(instance.id.clone(), instance);
+    }
+
+    /// A client that only reads, by the service of that name.
+    pub fn reader(&mut self) {
+        self.inner.traffic.read();
+    }
+
+    /// Somebody gives the target a reader.
+    pub fn target_reader(&mut self, id: &str) {
+        let at = Endpoint::new(super::READERS_AT.0, super::READERS_AT.1);
+        let mut reader = super::example_instance(&at);
+        reader.id = id.into();
+        for cluster in self.inner.clusters.values_mut() {
+            reader.cluster = Some(cluster.id.clone());
+            cluster.members.push(ClusterMember { instance: id.into(), writer: false });
+        }
+        self.inner.instances.insert(reader.id.clone(), reader);
+    }
+
+    /// The source has a read replica of the ordinary kind.
+    pub fn source_replica(&mut self, id: &str, at: &Endpoint) {
+        let mut replica = super::example_instance(at);
+        replica.id = id.into();
+        self.inner.instances.insert(replica.id.clone(), replica);
+        self.instance(|source| source.replica_instances.push(id.into()));
+    }
+
+    /// A service that the gateway knows already.
+    pub fn route(&mut self, route: Route) {
+        for proxy in &self.inner.proxies {
+            let key = (proxy.node.clone(), route.service.to_string());
+            self.inner.acknowledged.insert(key, route.epoch);
+        }
+        self.inner.routes.insert(route.service.to_string(), route);
+    }
+
+    /// What the gateway can do.
+    pub fn ability(&mut self) -> &mut RouterAbility {
+        &mut self.inner.ability
+    }
+
+    /// How many sessions the source and the target take.
+    pub fn takes(&mut self) -> &mut (u32, u32) {
+        &mut self.inner.takes
     }
 
     /// The application goes home.

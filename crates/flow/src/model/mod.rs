@@ -25,7 +25,7 @@ use landfall_core::port::cloud::{
     AttachedParameterGroup, CloudEvent, Cluster, EngineVersion, GroupLevel, GroupMembership,
     Instance, Parameter, ParameterGroup, ResourceState, Snapshot, Subject,
 };
-use landfall_core::port::router::{ProxyView, Route};
+use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 use landfall_core::{Spec, spec};
 
 pub use executor::{Lane, run_to_end};
@@ -154,6 +154,12 @@ pub(crate) struct Inner {
     /// CloudWatch has no point from this instant on.
     pub(crate) silent: Option<Timestamp>,
     pub(crate) routes: BTreeMap<String, Route>,
+    /// The service that the writing application connects to: the first that was adopted.
+    pub(crate) written: Option<String>,
+    /// What the gateway can do.
+    pub(crate) ability: RouterAbility,
+    /// `max_connections` of the source and of the target.
+    pub(crate) takes: (u32, u32),
     pub(crate) proxies: Vec<ProxyView>,
     /// The newest epoch each proxy acknowledged of each service.
     pub(crate) acknowledged: BTreeMap<(String, String), u64>,
@@ -175,6 +181,8 @@ pub struct World {
 
 /// Where the model's target answers.
 pub const TARGET_AT: (&str, u16) = ("target.model", 5432);
+/// Where its readers answer, once there are any.
+pub const READERS_AT: (&str, u16) = ("target-ro.model", 5432);
 const SOURCE_AT: (&str, u16) = ("source.model", 5432);
 
 /// A spec that fits the model's world.
@@ -253,6 +261,9 @@ impl World {
             stale_slot: None,
             silent: None,
             routes: BTreeMap::new(),
+            written: None,
+            ability: router::holding(),
+            takes: (500, 500),
             proxies: vec![router::connected("sidecar-1", now), router::connected("sidecar-2", now)],
             acknowledged: BTreeMap::new(),
             mute: BTreeSet::new(),

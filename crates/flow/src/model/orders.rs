@@ -16,7 +16,7 @@ use landfall_core::port::cloud::{
 
 use super::cloud::{in_force, parameter};
 use super::traffic::Side;
-use super::{Inner, Later, TARGET_AT};
+use super::{Inner, Later, READERS_AT, TARGET_AT};
 
 fn failure(kind: FailureKind, action: &CloudAction, detail: &str) -> Failure {
     Failure::new(kind, action.to_string(), detail)
@@ -212,6 +212,7 @@ impl Inner {
             engine_version: new.engine_version.clone(),
             state: busy("creating"),
             endpoint: Some(Endpoint::new(TARGET_AT.0, TARGET_AT.1)),
+            reader_endpoint: Some(Endpoint::new(READERS_AT.0, READERS_AT.1)),
             replicates_from: Some(new.source_arn.clone()),
             members: vec![],
             parameter_group: Some(new.parameter_group.clone()),

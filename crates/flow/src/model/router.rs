@@ -9,7 +9,7 @@ use landfall_core::port::Router;
 use landfall_core::port::router::{ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic};
 
 use super::traffic::Side;
-use super::{Inner, TARGET_AT, World};
+use super::{Inner, READERS_AT, TARGET_AT, World};
 
 /// A proxy whose stream is up.
 pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
@@ -24,11 +24,21 @@ pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
     }
 }
 
+/// What Envoy can do.
+pub(super) fn holding() -> RouterAbility {
+    let holds_at_most = Some(std::time::Duration::from_mins(60));
+    RouterAbility { holds: true, holds_at_most, sessions: Sessions::Cut }
+}
+
 #[async_trait]
 impl Router for World {
     async fn ability(&self) -> Result<RouterAbility, Failure> {
-        let holds_at_most = Some(std::time::Duration::from_mins(60));
-        Ok(RouterAbility { holds: true, holds_at_most, sessions: Sessions::Cut })
+        Ok(self.lock().ability)
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, Failure> {
+        self.call().await;
+        Ok(self.lock().routes.values().cloned().collect())
     }
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {
@@ -61,7 +71,7 @@ impl Inner {
     pub(super) fn side_at(&self, endpoint: &Endpoint) -> Option<Side> {
         if *endpoint == self.source_at {
             Some(Side::Source)
-        } else if (endpoint.host.as_str(), endpoint.port) == TARGET_AT {
+        } else if [TARGET_AT, READERS_AT].contains(&(endpoint.host.as_str(), endpoint.port)) {
             Some(Side::Target)
         } else {
             None
@@ -90,6 +100,7 @@ impl Inner {
         if let Some(kind) = standing.and_then(|standing| moves_on_the_side(action, &standing)) {
             return refused(kind, "it would move traffic on the side".to_owned());
         }
+        self.written.get_or_insert_with(|| service.to_string());
         self.routes.insert(service.to_string(), wanted);
         for proxy in self.proxies.iter_mut().filter(|proxy| proxy.connected_since.is_some()) {
             proxy.sent = Some(epoch);

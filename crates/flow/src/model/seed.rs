@@ -44,7 +44,18 @@ impl World {
             for proxy in &mut inner.proxies {
                 (proxy.sent, proxy.acknowledged) = (Some(route.epoch), Some(route.epoch));
             }
+            inner.written = Some(route.service.to_string());
             inner.routes.insert(route.service.to_string(), route.clone());
+        }
+        let own = |service: &str| spec.services().any(|own| own.as_str() == service);
+        for route in seen.survey.routes.iter().filter(|route| own(route.service.as_str())) {
+            inner.routes.entry(route.service.to_string()).or_insert_with(|| route.clone());
+            for node in inner.proxies.iter().map(|proxy| proxy.node.clone()).collect::<Vec<_>>() {
+                inner.acknowledged.insert((node, route.service.to_string()), route.epoch);
+            }
+        }
+        if let Some(Ok(ability)) = seen.survey.gateway {
+            inner.ability = ability;
         }
         drop(inner);
         world

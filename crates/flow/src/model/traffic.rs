@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_core::action::SessionClass;
+use landfall_core::action::{SessionClass, SessionsEnded};
 use landfall_core::ids::DatabaseName;
 use landfall_core::port::database::SessionState;
 use landfall_core::port::router;
@@ -20,6 +20,9 @@ pub(super) const APPLICATION: &str = "shop";
 
 /// The first invariant, by name.
 pub const TWO_SIDES: &str = "two writable sides";
+
+/// The service of the clients that only read.
+pub(super) const READING: &str = "orders-ro";
 
 /// One write of the application, by number.
 pub type Write = u64;
@@ -39,6 +42,26 @@ pub(crate) enum Way {
     Past,
     /// It was let in once, writes nothing, and does not come back.
     Once,
+    /// Through the gateway, by the service that only reads.
+    Reading,
+}
+
+impl Way {
+    const fn writes(self) -> bool {
+        matches!(self, Self::Gateway | Self::Past)
+    }
+
+    /// As the server sees it.
+    pub(super) const fn address(self) -> &'static str {
+        match self {
+            Self::Gateway | Self::Reading => "10.0.0.7",
+            Self::Past | Self::Once => "10.0.9.9",
+        }
+    }
+
+    const fn is_pooled(self) -> bool {
+        matches!(self, Self::Gateway | Self::Reading)
+    }
 }
 
 /// One client of the application.
@@ -149,15 +172,24 @@ impl Traffic {
     }
 
     /// Ends sessions on a side, all of them or the idle ones.
-    pub(crate) fn cut(&mut self, side: Side, class: SessionClass) {
+    pub(crate) fn cut(&mut self, side: Side, class: SessionClass) -> SessionsEnded {
+        let mut ended = SessionsEnded::default();
         for client in self.clients.iter_mut().filter(|client| client.on == Some(side)) {
-            if class == SessionClass::All || client.open_until.is_none() {
+            let idle = client.open_until.is_none();
+            if class == SessionClass::All || idle {
+                if idle { &mut ended.idle } else { &mut ended.in_transaction }.push(client.pid);
                 client.on = None;
                 client.open_until = None;
                 client.open_since = None;
             }
         }
         self.clients.retain(|client| client.way != Way::Once || client.on.is_some());
+        ended
+    }
+
+    /// A client that only reads.
+    pub(crate) fn read(&mut self) {
+        self.clients.push(Client { pid: 4000, ..Client::waiting(Way::Reading) });
     }
 
     pub(crate) fn on(&self, side: Side) -> impl Iterator<Item = &Client> {
@@ -189,7 +221,7 @@ impl Inner {
             if group == of_source {
                 way == Way::Past
             } else if group == of_target {
-                side == Side::Target && way == Way::Gateway
+                side == Side::Target && matches!(way, Way::Gateway | Way::Reading)
             } else {
                 true
             }
@@ -224,7 +256,8 @@ impl Inner {
         let way = client.way;
         let side = match way {
             Way::Past => Some(Side::Source),
-            Way::Gateway => self.route_leads_to(),
+            Way::Gateway => self.route_leads_to(self.written.as_deref()),
+            Way::Reading => self.route_leads_to(Some(READING)),
             Way::Once => None,
         };
         let open = side.filter(|side| {
@@ -235,23 +268,24 @@ impl Inner {
             client.on = Some(side);
             client.since = now;
             let lifetime = POOL_LIFETIME * u32::try_from(index + 1).unwrap_or(u32::MAX);
-            client.renewed_at = (way == Way::Gateway).then(|| now + lifetime);
+            client.renewed_at = way.is_pooled().then(|| now + lifetime);
         }
     }
 
     /// Where the gateway sends a new connection; before a service is adopted it stands beside.
-    fn route_leads_to(&self) -> Option<Side> {
-        let Some(route) = self.routes.values().next() else { return Some(Side::Source) };
+    fn route_leads_to(&self, service: Option<&str>) -> Option<Side> {
+        let route = service.and_then(|service| self.routes.get(service));
+        let Some(route) = route else { return Some(Side::Source) };
         if route.traffic == router::Traffic::Held {
             return None;
         }
-        Some(if route.endpoint == self.source_at { Side::Source } else { Side::Target })
+        self.side_at(&route.endpoint)
     }
 
     fn write(&mut self, index: usize) {
         let now = self.now;
         let Some(client) = self.traffic.clients.get_mut(index) else { return };
-        let Some(side) = client.on.filter(|_| client.way != Way::Once) else { return };
+        let Some(side) = client.on.filter(|_| client.way.writes()) else { return };
         if client.open_until.is_some_and(|until| until > now) {
             return;
         }

@@ -70,6 +70,7 @@ pub const PHYSICAL: &[Row] = &[
     },
     after(Verify, &steps::FinishTarget),
     after(Verify, &steps::SMOKE_AGAIN),
+    after(Verify, &steps::MoveReaders),
     after(Soak, &steps::KeepFence),
     after(Retire, &steps::APPROVE_RETIREMENT),
     after(Retire, &steps::CleanUp),

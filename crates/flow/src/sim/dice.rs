@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_core::Spec;
-use landfall_core::spec::{Approval, FenceKind, OnOverrun, RetireSource};
+use landfall_core::spec::{Approval, FenceKind, OnOverrun, ReaderSpec, RetireSource, Stragglers};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -112,5 +112,10 @@ pub(super) fn spec(dice: &Dice) -> Spec {
     if dice.chance(250) {
         spec.retire.source = RetireSource::SnapshotAndDelete;
     }
+    if dice.chance(400) {
+        spec.route.reader = vec![ReaderSpec { service: "orders-ro".into() }];
+    }
+    use Stragglers::{GoOn, Stop, Undo};
+    spec.route.stragglers = dice.pick(&[Stop, Stop, GoOn, Undo]);
     spec
 }

@@ -87,6 +87,9 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Report {
     if dice.chance(300) {
         world.meddle(|world| world.instance(|source| source.backup_retention_days = 0));
     }
+    if !spec.route.reader.is_empty() {
+        world.meddle(|world| world.reader());
+    }
     let (store, story, before) = (MemoryStore::default(), Story::new(&world), world.footprint());
     let begin = world.instant();
     let luck = Luck::draw(&dice);

@@ -10,13 +10,15 @@ use landfall_core::journal::{Entry, Record};
 use landfall_core::spec::RetireSource;
 use landfall_core::status::{Course, Outcome, Road};
 
-use crate::model::World;
+use crate::model::{READERS_AT, TARGET_AT, World};
 use crate::process::{self, Undo};
 
 /// A world in lines, for comparing it with another.
 pub type Footprint = BTreeMap<String, String>;
 
 const SOURCE: &str = "instance orders-prod";
+/// What a test may add to the target.
+const TARGET_READER: &str = "instance orders-aurora-2";
 
 /// The world as it must be after a move that ended so, from how it was before.
 #[must_use]
@@ -28,13 +30,13 @@ pub fn expected(
     entries: &[Entry],
 ) -> Footprint {
     match outcome {
-        Outcome::Moved => moved(before, spec),
+        Outcome::Moved => moved(before, world, spec),
         Outcome::Undone => undone(before, world, spec, entries),
     }
 }
 
 /// The source fenced or gone, the target in production, nothing else of ours.
-fn moved(before: &Footprint, spec: &Spec) -> Footprint {
+fn moved(before: &Footprint, world: &World, spec: &Spec) -> Footprint {
     let mut all = before.clone();
     match spec.retire.source {
         RetireSource::Keep => {
@@ -47,6 +49,13 @@ fn moved(before: &Footprint, spec: &Spec) -> Footprint {
         }
     }
     all.insert("route orders".to_owned(), "target.model:5432 Open".to_owned());
+    // A reader of the target is somebody else's, and stays; the services go there.
+    let other = world.footprint().remove_entry(TARGET_READER);
+    let to = if other.is_none() { TARGET_AT } else { READERS_AT };
+    all.extend(other);
+    for reader in &spec.route.reader {
+        all.insert(format!("route {}", reader.service), format!("{}:{} Open", to.0, to.1));
+    }
     target(&mut all, "[\"sg-app\", \"sg-office\"] protected true");
     all
 }
@@ -74,8 +83,10 @@ fn undone(before: &Footprint, world: &World, spec: &Spec, entries: &[Entry]) -> 
             }
         } else if what == "the service stays with the gateway" {
             // The order may have been refused before it was undone.
-            if now.contains_key("route orders") {
-                all.insert("route orders".to_owned(), "source.model:5432 Open".to_owned());
+            for service in spec.services().map(|service| format!("route {service}")) {
+                if now.contains_key(&service) {
+                    all.entry(service).or_insert("source.model:5432 Open".to_owned());
+                }
             }
         } else if what.starts_with("a promoted target is spent") {
             spent(&mut all, &now, spec);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::Action;
-use landfall_core::action::{CloudAction, DatabaseAction, RouteAction};
+use landfall_core::action::{CloudAction, DatabaseAction, RouteAction, SessionsEnded};
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{
     ClusterId, DatabaseName, Endpoint, InstanceId, ParameterGroupName, ServiceName,
@@ -24,7 +24,7 @@ use landfall_core::port::cloud::{
 use landfall_core::port::database::{
     ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
 };
-use landfall_core::port::router::{RouteView, RouterAbility};
+use landfall_core::port::router::{Route, RouteView, RouterAbility};
 use landfall_core::port::{Clock, Cloud, Database, Ports, Router, Stamp};
 
 /// What becomes of an order.
@@ -78,7 +78,7 @@ pub struct Tapped<'a> {
 }
 
 /// An order being given.
-type Giving<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+type Giving<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// An RDS view is never older than this.
 const STALE_AT_MOST: Duration = Duration::from_secs(2);
@@ -99,11 +99,11 @@ impl<'a> Tapped<'a> {
         self.ports.clock
     }
 
-    async fn order<'b>(
+    async fn order<'b, T: Send>(
         &self,
         action: Action,
-        give: impl Fn() -> Giving<'b> + Send,
-    ) -> Result<(), Failure> {
+        give: impl Fn() -> Giving<'b, T> + Send,
+    ) -> Result<T, Failure> {
         match self.tap.order(&action) {
             Fate::Done => give().await,
             Fate::Refused(kind) => {
@@ -118,10 +118,10 @@ impl<'a> Tapped<'a> {
                 ))
             }
             Fate::Twice => {
-                give().await?;
+                let first = give().await?;
                 match give().await {
                     Err(failure) if failure.kind != FailureKind::WrongState => Err(failure),
-                    Err(_) | Ok(()) => Ok(()),
+                    Err(_) | Ok(_) => Ok(first),
                 }
             }
             Fate::Slow(by) => {
@@ -285,7 +285,7 @@ impl Database for Tapped<'_> {
         self.look("a smoke test", self.database()?.smoke(at, sql)).await
     }
 
-    async fn act(&self, action: &DatabaseAction) -> Result<(), Failure> {
+    async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let database = self.database()?;
         self.order(action.clone().into(), || database.act(action)).await
     }
@@ -299,6 +299,10 @@ impl Router for Tapped<'_> {
 
     async fn view(&self, service: &ServiceName) -> Result<RouteView, Failure> {
         self.look("the route", self.ports.router.view(service)).await
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, Failure> {
+        self.look("the routes", self.ports.router.routes()).await
     }
 
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {

@@ -1,8 +1,9 @@
 //! Purpose: nobody can write to the source any more, whatever the gateway does.
 //! Reads: the source's groups and state, its sessions (with access), its restart events.
 //! Changes: replaces the security groups by the quarantine group, then ends the sessions that
-//!   groups do not cut: idle ones first, then after a grace the rest; or by one reboot. Those that
-//!   come later are left to the proof, which names them.
+//!   groups do not cut: idle ones first, then after a grace the rest; or by one reboot. A gateway
+//!   that keeps sessions has the grace to give all of them back. Those that come later are left to
+//!   the proof, which names them.
 //! Undo: the groups as they were, order and all.
 //! If it dies here: the source is closed or half closed; the next start closes it, or opens it.
 
@@ -14,6 +15,7 @@ use landfall_core::failure::Failure;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::cloud::{Instance, ResourceState, Subject};
 use landfall_core::port::database::{Session, SessionKind, SessionState};
+use landfall_core::port::router::Sessions;
 use landfall_core::spec::FenceKind;
 use landfall_core::{Code, Course, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
@@ -94,7 +96,14 @@ impl Step for FenceSource {
             return Plan::Learn(Fact::FenceActive { at: seen.now, last_restart });
         };
         match (&seen.clients, source_endpoint(facts)) {
-            (Some(clients), Some(at)) => terminate(spec, at, clients, since(closed_at, seen.now)),
+            (Some(clients), Some(at)) => {
+                let closed = since(closed_at, seen.now);
+                let kept = facts.gateway.is_some_and(|gateway| gateway.sessions == Sessions::Kept);
+                if kept && !clients.is_empty() && closed < spec.cutover.grace {
+                    return given_back(spec, clients);
+                }
+                terminate(spec, at, clients, closed)
+            }
             _ if spec.fence() == FenceKind::Terminate => Plan::blocked(no_access()),
             _ => reboot(spec, facts, seen),
         }
@@ -169,6 +178,13 @@ fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
 /// Nothing when a clock was set back.
 fn since(at: Timestamp, now: Timestamp) -> Duration {
     now.duration_since(at).max(SignedDuration::ZERO).unsigned_abs()
+}
+
+/// A pool that is paused closes a session as soon as its transaction is over. One that is ended
+/// under it is an error for a client, also one that seems idle while its statement is on its way.
+fn given_back(spec: &Spec, clients: &[Session]) -> Plan {
+    let why = "the gateway to give its sessions back";
+    Plan::wait(spec, why, format!("{} left", clients.len())).every(BRISK)
 }
 
 fn terminate(spec: &Spec, at: &Endpoint, clients: &[Session], closed: Duration) -> Plan {

@@ -1,58 +1,82 @@
 //! Purpose: new connections wait at the gateway, so that the fence refuses nobody.
-//! Reads: the route and each proxy's acknowledgement.
-//! Changes: withdraws the service's cluster from every proxy. The pause budget starts here.
-//! Undo: points the route at the source and releases it.
+//! Reads: the routes and each proxy's acknowledgement; who came past the gateway.
+//! Changes: withdraws the services' clusters from every proxy. The pause budget starts here.
+//! Undo: points each route where it led before and releases it.
 //! If it dies here: proxies go on holding without us; the next start, or the budget, goes on.
+
+use std::collections::BTreeMap;
 
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
-use landfall_core::port::router::{Route, RouteView, Traffic};
+use landfall_core::port::router::Route;
 use landfall_core::{Course, Fact, Facts, Spec};
+use serde::{Deserialize, Serialize};
 
-use super::{endpoint, gateway_problem, prove_fence, source_endpoint, stragglers, target};
-use crate::step::{BRISK, Look, Plan, Step};
+use super::services::{self, Order, ServiceView, Services, acknowledged, is_held};
+use super::{endpoint, gateway_problem, prove_fence, source_endpoint, target};
+use crate::bypass::{self, Party};
+use crate::step::{Look, Plan, Step};
 
 /// The hold.
 pub struct HoldTraffic;
 
+/// The routes, and right before the hold who is on the source past the gateway.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    #[serde(flatten)]
+    services: Services,
+    /// Only looked at before the hold, with access and when the gateways' networks are known.
+    past: Vec<Party>,
+}
+
 impl Step for HoldTraffic {
     const ID: &'static str = "quiesce.hold_traffic";
     const TITLE: &'static str = "Hold new connections at the gateway";
-    type Seen = RouteView;
+    type Seen = Seen;
 
-    async fn observe(&self, look: &Look<'_>) -> Result<RouteView, Failure> {
+    async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        let mut past = Vec::new();
         if look.course == Course::Doing && look.facts.held_since.is_none() {
             warm_up(look).await?;
+            past = past_the_gateway(look).await?;
         }
-        look.ports.router.view(&look.spec.route.service).await
+        Ok(Seen { services: services::look_at(look).await?, past })
     }
 
-    fn plan(&self, spec: &Spec, facts: &Facts, seen: &RouteView) -> Plan {
-        match &seen.route {
-            Some(route) if route.traffic == Traffic::Held => {
-                acknowledged(spec, facts, seen, "the hold")
-            }
-            Some(route) if Some(&route.endpoint) == source_endpoint(facts) => {
-                hold(spec, facts, seen, route)
-            }
-            _ => {
-                let who = vec!["the route no longer leads to the source".to_owned()];
-                Plan::blocked(gateway_problem("the hold", &who))
-            }
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let (services, before) = (&seen.services, facts.held_since.is_none());
+        let lost = |who: &str| Plan::blocked(gateway_problem("the hold", &[who.to_owned()]));
+        if let Some(service) = services.lost() {
+            return lost(&format!("the route of {service} is gone"));
+        }
+        let stays =
+            |route: &Route| is_held(route) || Some(&route.endpoint) == source_endpoint(facts);
+        if !services.writer().is_some_and(stays) {
+            return lost("the route no longer leads to the source");
+        }
+        if before && !seen.past.is_empty() && !facts.warnings.contains_key(bypass::ABOUT) {
+            let text = bypass::fate(&seen.past);
+            return Plan::Learn(Fact::Warned { about: bypass::ABOUT.to_owned(), text });
+        }
+        // The writer's last: its clients are the ones that pay.
+        let open = |one: &&ServiceView| one.view.route.as_ref().is_some_and(|r| !is_held(r));
+        match services.all().rev().find(open) {
+            Some(one) => hold(spec, facts, services, one),
+            None => acknowledged(spec, facts, services, Order::Hold),
         }
     }
 
-    fn undo(&self, spec: &Spec, facts: &Facts, seen: &RouteView) -> Plan {
-        let (Some(route), Some(source)) = (&seen.route, source_endpoint(facts)) else {
-            return Plan::Done;
-        };
-        // Only a hold of ours is released, and only towards the source.
-        if facts.held_since.is_none() || route.traffic == Traffic::Open {
+    fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        // Only a hold of ours is released, and only towards where it was.
+        if facts.held_since.is_none() {
             return Plan::Done;
         }
-        let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
-        if route.endpoint != *source {
-            let endpoint = source.clone();
+        let held = |one: &ServiceView| one.view.route.clone().filter(is_held);
+        let Some(route) = seen.services.all().find_map(held) else { return Plan::Done };
+        let Some(home) = services::home(spec, facts, &route.service) else { return Plan::Done };
+        let (service, epoch) = (route.service, route.epoch + 1);
+        if route.endpoint != *home {
+            let endpoint = home.clone();
             return Plan::act(RouteAction::Point { service, endpoint, epoch });
         }
         Plan::act(RouteAction::Release { service, epoch })
@@ -75,34 +99,40 @@ async fn warm_up(look: &Look<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Remembers who must follow, then holds. Without a proxy nothing would be held.
-fn hold(spec: &Spec, facts: &Facts, seen: &RouteView, route: &Route) -> Plan {
-    let connected = seen.proxies.iter().filter(|proxy| proxy.connected_since.is_some());
-    let nodes: Vec<String> = connected.map(|proxy| proxy.node.clone()).collect();
+/// Whoever is on the source and did not come from a gateway, right before the fence ends it.
+async fn past_the_gateway(look: &Look<'_>) -> Result<Vec<Party>, Failure> {
+    let networks = &look.spec.route.gateway_networks;
+    match (look.ports.database, source_endpoint(look.facts)) {
+        (Some(database), Some(source)) if !networks.is_empty() => {
+            Ok(bypass::past(&database.sessions(source).await?, networks))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Remembers where readers led and who must follow, then holds. Without a proxy nothing would be
+/// held.
+fn hold(spec: &Spec, facts: &Facts, seen: &Services, one: &ServiceView) -> Plan {
+    let Some(route) = &one.view.route else { return Plan::Done };
+    if facts.readers_were.is_none() && seen.readers().next().is_some() {
+        let led = |one: &ServiceView| Some((one.service.clone(), one.view.route.clone()?.endpoint));
+        let endpoints: BTreeMap<_, _> = seen.readers().filter_map(led).collect();
+        return Plan::Learn(Fact::ReadersWere { endpoints });
+    }
+    let connected = seen.all().flat_map(|one| &one.view.proxies);
+    let connected = connected.filter(|proxy| proxy.connected_since.is_some());
+    let mut nodes: Vec<String> = connected.map(|proxy| proxy.node.clone()).collect();
+    nodes.sort();
+    nodes.dedup();
     if nodes.is_empty() {
         let nobody = vec![format!("no proxy of service {} is connected", spec.route.service)];
         return Plan::wait(spec, "a proxy to connect", nobody.join("; "))
             .or(spec.route.acknowledge_within, gateway_problem("the hold", &nobody));
     }
-    if facts.proxies.as_ref() != Some(&nodes) {
+    // Whoever comes between two holds follows the later one.
+    let settled = facts.held_since.is_some() && facts.proxies.is_some();
+    if !settled && facts.proxies.as_ref() != Some(&nodes) {
         return Plan::Learn(Fact::ProxiesSeen { nodes });
     }
-    let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
-    Plan::act(RouteAction::Hold { service, epoch })
-}
-
-/// Every proxy said that it follows, or the wait that names those which did not. One that was
-/// there before the hold and is not listed, as after a restart of ours, has not said anything.
-pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &RouteView, what: &str) -> Plan {
-    let epoch = seen.route.as_ref().map_or(0, |route| route.epoch);
-    let mut waiting = stragglers(seen, epoch);
-    let listed = |node: &String| seen.proxies.iter().any(|proxy| proxy.node == *node);
-    let missing = facts.proxies.iter().flatten().filter(|node| !listed(node));
-    waiting.extend(missing.map(|node| format!("{node} has not come back")));
-    if waiting.is_empty() {
-        return Plan::Done;
-    }
-    Plan::wait(spec, format!("every proxy to acknowledge {what}"), waiting.join("; "))
-        .every(BRISK)
-        .or(spec.route.acknowledge_within, gateway_problem(what, &waiting))
+    Plan::act(RouteAction::Hold { service: one.service.clone(), epoch: route.epoch + 1 })
 }

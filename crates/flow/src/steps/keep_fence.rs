@@ -1,5 +1,6 @@
 //! Purpose: the source stays fenced, and a person says when the move is good.
-//! Reads: the source's groups, again and again.
+//! Reads: the source's groups, again and again; with read-only services, whether the target has
+//!   readers by now.
 //! Changes: puts the quarantine group back when somebody took it off.
 //! Undo: refused; the target is the database.
 //! If it dies here: the source is as it is; the next start looks and closes it.
@@ -11,6 +12,7 @@ use landfall_core::spec::Approval;
 use landfall_core::{Facts, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::move_readers::{self, MoveReaders};
 use super::{Membership, groups_are};
 use crate::step::{Look, Plan, Step};
 
@@ -24,6 +26,8 @@ pub struct KeepFence;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
     source: Option<Instance>,
+    /// The target has readers, and a read-only service does not lead to them.
+    readers_due: bool,
 }
 
 impl Step for KeepFence {
@@ -32,7 +36,8 @@ impl Step for KeepFence {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        Ok(Seen { source: look.ports.cloud.instance(&look.spec.source.instance).await? })
+        let source = look.ports.cloud.instance(&look.spec.source.instance).await?;
+        Ok(Seen { source, readers_due: move_readers::is_due(look).await? })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -46,6 +51,9 @@ impl Step for KeepFence {
                 instance: source.id.clone(),
                 groups: wanted,
             });
+        }
+        if seen.readers_due {
+            return Plan::Return(MoveReaders::ID);
         }
         let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
         if accepted || spec.approve.acceptance == Approval::Automatic {

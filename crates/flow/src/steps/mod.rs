@@ -15,6 +15,7 @@ mod gate;
 mod hold_traffic;
 mod keep_fence;
 mod metric_proof;
+mod move_readers;
 mod point_at_target;
 mod prepare_marker;
 mod promote_replica;
@@ -22,6 +23,7 @@ mod prove_fence;
 mod rehearse_route;
 mod release_traffic;
 mod retire_source;
+mod services;
 mod smoke;
 mod sustain_lag;
 mod translate_parameters;
@@ -42,6 +44,7 @@ pub use finish_target::FinishTarget;
 pub use gate::{APPROVE_BACKUPS, APPROVE_CUTOVER, APPROVE_RETIREMENT};
 pub use hold_traffic::HoldTraffic;
 pub use keep_fence::{ACCEPT_GATE, KeepFence};
+pub use move_readers::MoveReaders;
 pub use point_at_target::PointAtTarget;
 pub use prepare_marker::PrepareMarker;
 pub use promote_replica::PromoteReplica;
@@ -59,7 +62,7 @@ pub use wait_writable::WaitWritable;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::cloud::{Cluster, GroupMembership, Instance, TAG_MIGRATION, Tags};
-use landfall_core::port::router::{ProxyView, RouteView};
+use landfall_core::port::router::ProxyView;
 use landfall_core::{Code, Endpoint, Facts, Problem, Spec};
 
 use crate::step::Look;
@@ -126,11 +129,6 @@ enum Membership {
     InForce,
     Changing,
     Different,
-}
-
-/// The proxies that do not follow an epoch, by name and with the reason.
-fn stragglers(view: &RouteView, epoch: u64) -> Vec<String> {
-    view.proxies.iter().filter(|proxy| !proxy.follows(epoch)).map(straggler).collect()
 }
 
 fn straggler(proxy: &ProxyView) -> String {

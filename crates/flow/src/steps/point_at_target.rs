@@ -1,26 +1,30 @@
-//! Purpose: the stored route leads to the target; nobody is told yet.
-//! Reads: the route; the way to the target.
-//! Changes: the route's endpoint and epoch, in the store only.
-//! Undo: the endpoint is the source's again.
-//! If it dies here: traffic is still held, whatever the route says.
+//! Purpose: the stored routes lead to the target; nobody is told yet.
+//! Reads: the routes; the way to the target, and to its readers when it has any.
+//! Changes: each route's endpoint and epoch, in the store only.
+//! Undo: the endpoints are those from before the hold.
+//! If it dies here: traffic is still held, whatever the routes say.
 
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
-use landfall_core::port::router::{RouteView, Traffic};
-use landfall_core::{Code, Course, Endpoint, Facts, Problem, Spec};
+use landfall_core::port::router::Route;
+use landfall_core::{Code, Course, Endpoint, Facts, Problem, ServiceName, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{endpoint, gateway_problem, source_endpoint, target};
+use super::services::{self, ServiceView, Services, is_held};
+use super::{endpoint, gateway_problem, target};
 use crate::step::{BRISK, Look, Plan, Step};
 
 /// The new address, not yet told.
 pub struct PointAtTarget;
 
-/// The route, and the way to where it shall lead.
+/// The routes, and the way to where they shall lead.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
-    view: RouteView,
+    #[serde(flatten)]
+    services: Services,
     target: Option<Endpoint>,
+    /// Where readers go, when the target has any that take connections.
+    readers: Option<Endpoint>,
     way: Result<(), String>,
 }
 
@@ -30,24 +34,26 @@ impl Step for PointAtTarget {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let view = look.ports.router.view(&look.spec.route.service).await?;
+        let services = services::look_at(look).await?;
         // Undo does not need the target, and must not depend on it.
         if look.course == Course::Undoing || look.facts.promoted.is_none() {
-            return Ok(Seen { view, target: None, way: Ok(()) });
+            return Ok(Seen { services, target: None, readers: None, way: Ok(()) });
         }
         let cluster = target(look).await?;
         let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
         let way = look.ports.router.probe(&at).await?;
-        Ok(Seen { view, target: Some(at), way })
+        let readers = services::readers_at(look, &cluster).await?;
+        Ok(Seen { services, target: Some(at), readers, way })
     }
 
     fn plan(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
-        let (Some(target), Some(route)) = (&seen.target, &seen.view.route) else {
-            return Plan::blocked(gateway_problem("pointing", &["the route is gone".to_owned()]));
+        let blocked = |who: &str| Plan::blocked(gateway_problem("pointing", &[who.to_owned()]));
+        let (Some(target), None) = (&seen.target, seen.services.lost()) else {
+            return blocked("the route is gone");
         };
-        if route.traffic != Traffic::Held {
-            let who = vec!["traffic is not held any more: somebody released it".to_owned()];
-            return Plan::blocked(gateway_problem("pointing", &who));
+        let routes = || seen.services.all().filter_map(|one| one.view.route.as_ref());
+        if routes().any(|route| !is_held(route)) {
+            return blocked("traffic is not held any more: somebody released it");
         }
         if let Err(why) = &seen.way {
             let late = Problem::new(
@@ -60,27 +66,36 @@ impl Step for PointAtTarget {
                 .every(BRISK)
                 .or(spec.limits.step_within, late);
         }
-        if route.endpoint == *target {
-            return Plan::Done;
+        let goal = |service: &ServiceName| match &seen.readers {
+            Some(readers) if *service != spec.route.service => readers,
+            Some(_) | None => target,
+        };
+        // A reader that leads to the target is not moved again when its readers come or go.
+        let there = |route: &Route| {
+            let end = Some(&route.endpoint);
+            end == Some(target)
+                || (route.service != spec.route.service && end == seen.readers.as_ref())
+        };
+        match routes().find(|route| !there(route)) {
+            Some(route) => Plan::act(RouteAction::Point {
+                service: route.service.clone(),
+                endpoint: goal(&route.service).clone(),
+                epoch: route.epoch + 1,
+            }),
+            None => Plan::Done,
         }
-        Plan::act(RouteAction::Point {
-            service: spec.route.service.clone(),
-            endpoint: target.clone(),
-            epoch: route.epoch + 1,
-        })
     }
 
     fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
-        let (Some(route), Some(source)) = (&seen.view.route, source_endpoint(facts)) else {
-            return Plan::Done;
+        let back = |one: &ServiceView| {
+            let route = one.view.route.as_ref().filter(|route| is_held(route))?;
+            let home = services::home(spec, facts, &one.service)?;
+            (route.endpoint != *home).then(|| RouteAction::Point {
+                service: one.service.clone(),
+                endpoint: home.clone(),
+                epoch: route.epoch + 1,
+            })
         };
-        if route.endpoint == *source || route.traffic == Traffic::Open {
-            return Plan::Done;
-        }
-        Plan::act(RouteAction::Point {
-            service: spec.route.service.clone(),
-            endpoint: source.clone(),
-            epoch: route.epoch + 1,
-        })
+        seen.services.all().find_map(back).map_or(Plan::Done, Plan::act)
     }
 }

@@ -1,27 +1,28 @@
 //! Purpose: the held connections go on, to the target. The intent is the point of no return.
-//! Reads: the route and each proxy's acknowledgement; before the intent also the fence, once more.
-//! Changes: the route is open; every proxy is told.
+//! Reads: the routes and each proxy's acknowledgement; before the intent also the fence, once more.
+//! Changes: the routes are open, the writer's first; every proxy is told.
 //! Undo: refused: writes may be on the target from the first moment.
 //! If it dies here: before the intent nothing happened and undo is open; after it the next start
 //!   releases, and never goes back.
 
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
-use landfall_core::port::router::{RouteView, Traffic};
 use landfall_core::{Course, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::prove_fence::Again;
-use super::{gateway_problem, hold_traffic, prove_fence, source_endpoint};
+use super::services::{self, Order, ServiceView, Services, acknowledged, is_held};
+use super::{gateway_problem, prove_fence, source_endpoint};
 use crate::step::{Look, Plan, Step};
 
 /// The point of no return.
 pub struct ReleaseTraffic;
 
-/// The route, and the fence while going back is still possible.
+/// The routes, and the fence while going back is still possible.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
-    view: RouteView,
+    #[serde(flatten)]
+    services: Services,
     fence: Option<Again>,
 }
 
@@ -31,13 +32,13 @@ impl Step for ReleaseTraffic {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let view = look.ports.router.view(&look.spec.route.service).await?;
+        let services = services::look_at(look).await?;
         let fence = match (look.course, look.facts.released_at) {
             (Course::Doing, None) => prove_fence::again_if_there(look).await?,
             // Once the intent is written, nothing but the release is left.
             (Course::Doing, Some(_)) | (Course::Undoing, _) => None,
         };
-        Ok(Seen { view, fence })
+        Ok(Seen { services, fence })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -45,22 +46,23 @@ impl Step for ReleaseTraffic {
         {
             return Plan::blocked(left_behind(problem));
         }
-        let seen = &seen.view;
-        match &seen.route {
-            Some(route) if Some(&route.endpoint) == source_endpoint(facts) => {
-                let who = vec!["the route leads to the source again".to_owned()];
-                Plan::blocked(gateway_problem("the release", &who))
-            }
-            Some(route) if route.traffic == Traffic::Held => {
-                let (service, epoch) = (spec.route.service.clone(), route.epoch + 1);
-                Plan::act(RouteAction::Release { service, epoch })
-            }
-            Some(_) => hold_traffic::acknowledged(spec, facts, seen, "the release"),
-            None => {
-                let who = vec!["the route is gone".to_owned()];
-                Plan::blocked(gateway_problem("the release", &who))
-            }
+        let who = |who: &str| Plan::blocked(gateway_problem("the release", &[who.to_owned()]));
+        let Some(writer) = seen.services.writer() else { return who("the route is gone") };
+        if Some(&writer.endpoint) == source_endpoint(facts) {
+            return who("the route leads to the source again");
         }
+        // The writer's first: this one intent is the point of no return, and readers are only
+        // opened behind it.
+        let held = |one: &ServiceView| one.view.route.clone().filter(is_held);
+        let Some(route) = seen.services.all().find_map(held) else {
+            return acknowledged(spec, facts, &seen.services, Order::Release);
+        };
+        let (service, epoch) = (route.service.clone(), route.epoch + 1);
+        if Some(&route.endpoint) == source_endpoint(facts) {
+            let endpoint = writer.endpoint.clone();
+            return Plan::act(RouteAction::Point { service, endpoint, epoch });
+        }
+        Plan::act(RouteAction::Release { service, epoch })
     }
 
     /// Reached only when the intent was never committed: then nothing was released.

@@ -68,7 +68,7 @@ fn a_client_past_the_gateway_is_caught_and_named() {
     });
     let problem = stops(&bench, &strike, Code::FenceLeaks);
     assert!(problem.detail.contains("pid 2000"), "{problem}");
-    assert!(problem.detail.contains("from 10.0.0.7"), "{problem}");
+    assert!(problem.detail.contains("from 10.0.9.9"), "{problem}");
     bench.world.meddle(|world| world.end_bypass());
     aborts_cleanly(&bench, &before);
 }
@@ -207,6 +207,7 @@ fn foreign(bench: &Bench) -> Cluster {
         engine_version: "15.15".to_owned(),
         state: ResourceState::Available,
         endpoint: Some(Endpoint::new("elsewhere.model", 5432)),
+        reader_endpoint: None,
         replicates_from: None,
         members: vec![],
         parameter_group: None,

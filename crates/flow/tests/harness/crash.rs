@@ -92,6 +92,16 @@ fn a_crash_at_every_write_changes_nothing_without_credentials() {
 }
 
 #[test]
+fn a_crash_at_every_write_changes_nothing_with_a_reader() {
+    crash_at_every_write(Way::Reader, None);
+}
+
+#[test]
+fn a_crash_at_every_write_of_an_undo_with_a_reader_changes_nothing() {
+    crash_at_every_write(Way::Reader, Some("cutover.smoke_target"));
+}
+
+#[test]
 fn a_crash_at_every_write_of_an_undo_changes_nothing() {
     crash_at_every_write(Way::Terminate, Some("quiesce.drain_replica"));
 }

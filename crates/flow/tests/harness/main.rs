@@ -19,6 +19,8 @@ mod drivers;
 mod lost;
 #[cfg(test)]
 mod moves;
+
+mod routers;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

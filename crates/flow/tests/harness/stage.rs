@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use landfall_core::action::DatabaseAction;
 use landfall_core::journal::{Entry, NewEntry, Record, Request};
-use landfall_core::spec::FenceKind;
+use landfall_core::spec::{FenceKind, ReaderSpec};
 use landfall_core::status::{Course, Outcome, Run};
 use landfall_core::{Action, Code, Problem};
 use landfall_flow::driver::Gauge;
@@ -24,9 +24,11 @@ pub(crate) enum Way {
     Terminate,
     Reboot,
     CredentialFree,
+    /// With access, and with a service that only reads.
+    Reader,
 }
 
-pub(crate) const WAYS: [Way; 3] = [Way::Terminate, Way::Reboot, Way::CredentialFree];
+pub(crate) const WAYS: [Way; 4] = [Way::Terminate, Way::Reboot, Way::CredentialFree, Way::Reader];
 
 /// A world with backups off, so that every row has something to do, in which nothing takes long.
 pub(crate) fn bench(way: Way) -> Bench {
@@ -45,6 +47,10 @@ pub(crate) fn bench(way: Way) -> Bench {
     bench.spec.route.pause_budget = Some(Duration::from_mins(20));
     match way {
         Way::Terminate => {}
+        Way::Reader => {
+            bench.spec.route.reader = vec![ReaderSpec { service: "orders-ro".into() }];
+            bench.world.meddle(|world| world.reader());
+        }
         Way::Reboot => bench.spec.cutover.fence = FenceKind::Reboot,
         Way::CredentialFree => {
             bench.spec.access = None;

@@ -141,6 +141,7 @@ fn note(entry: &Entry) -> Option<String> {
         }
         Record::Intended { action, .. } => format!("  {action}"),
         Record::Acted { effect: Effect::Failed { failure } } => format!("  failed: {failure}"),
+        Record::Acted { effect: Effect::Taken { ended: Some(ended) } } => format!("  {ended}"),
         Record::Learned { fact } => return learned(fact).map(|text| format!("  {text}")),
         Record::GateOpened { gate } => format!("  waits for approval: {gate}"),
         Record::Requested { request } => requested(request),
@@ -153,7 +154,7 @@ fn note(entry: &Entry) -> Option<String> {
         }
         Record::Led { .. }
         | Record::Entered { .. }
-        | Record::Acted { effect: Effect::Taken }
+        | Record::Acted { effect: Effect::TAKEN }
         | Record::Waiting { .. }
         | Record::Completed { .. } => return None,
     })
@@ -196,7 +197,17 @@ fn learned(fact: &Fact) -> Option<String> {
         }
         Fact::Promoted { .. } => Some("the target is a primary".to_owned()),
         Fact::FenceActive { .. } => Some("the quarantine group is in force".to_owned()),
-        Fact::Source(_)
+        Fact::Warned { text, .. } => Some(format!("warning: {text}")),
+        Fact::LeftBehind { nodes, why } => {
+            Some(format!("goes on without {} ({why})", nodes.join(", ")))
+        }
+        Fact::Gateway(ability) if !ability.holds => Some(
+            "warning: the gateway cannot hold; new connections fail from the fence to the release"
+                .to_owned(),
+        ),
+        Fact::Gateway(_)
+        | Fact::ReadersWere { .. }
+        | Fact::Source(_)
         | Fact::Target(_)
         | Fact::BackupsWere { .. }
         | Fact::Parameters { .. }

@@ -138,7 +138,7 @@ fn records() -> Vec<(i64, usize, Record)> {
     let by = || "ann".to_owned();
     let entered = |phase| Record::Entered { phase, course: Course::Doing };
     let seen = || Record::Completed { seen: serde_json::Value::Null };
-    let taken = || Record::Acted { effect: Effect::Taken };
+    let taken = || Record::Acted { effect: Effect::TAKEN };
     let gate = || "approve_cutover".to_owned();
     let note = "the team watches".to_owned();
     let started = Record::Started { road: Road::Physical, spec: Box::new(spec()), by: by() };

@@ -114,6 +114,7 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
     if let Some(clock) = &view.pause {
         lines.push(labelled("Pause:   ", &pause(clock, view), width));
     }
+    lines.extend(told(view).iter().map(|text| labelled("Note:    ", text, width)));
     lines.push(labelled("Writes:  ", &view.writes.to_string(), width));
     lines.push(labelled("Safe:    ", &view.safe, width));
     if let Some(driver) = driver(view) {
@@ -128,6 +129,21 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
         Run::Running | Run::Waiting { .. } | Run::Paused { .. } | Run::Finished { .. } => {}
     }
     lines.join("\n")
+}
+
+/// What people should know of that stops nothing.
+fn told(view: &MoveView) -> Vec<String> {
+    let facts = &view.facts;
+    let mut told: Vec<String> = facts.warnings.values().cloned().collect();
+    if facts.gateway.is_some_and(|gateway| !gateway.holds) {
+        told.push("the gateway cannot hold; from the fence to the release connections fail".into());
+    }
+    let behind = |(node, why): (&String, &String)| format!("{node} is not waited for ({why})");
+    told.extend(facts.left_behind.iter().map(behind));
+    if !facts.sessions_ended.is_empty() {
+        told.push(facts.sessions_ended.to_string());
+    }
+    told
 }
 
 fn reading(reading: &str) -> String {

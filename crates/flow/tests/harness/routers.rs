@@ -1,0 +1,353 @@
+//! Gateways that cannot hold, proxies that do not follow, readers, and who comes past: what a move
+//! does about each, and what it says.
+
+use std::time::Duration;
+
+use landfall_core::action::RouteAction;
+use landfall_core::journal::{Commitment, Entry, Record};
+use landfall_core::port::database::SessionState;
+use landfall_core::port::router::{Route, Sessions, Traffic};
+use landfall_core::spec::{Approval, Network, Stragglers};
+use landfall_core::status::{Course, Outcome};
+use landfall_core::{Action, Code, Endpoint, Fact};
+use landfall_flow::Ended;
+use landfall_flow::model::READERS_AT;
+
+use crate::stage::{Counting, Healthy, Moment, SECOND, Strike, Way, abort, bench, entered, judge};
+use crate::support::Bench;
+
+const MOVED: Option<Ended> = Some(Ended::Finished(Outcome::Moved));
+const UNDONE: Option<Ended> = Some(Ended::Finished(Outcome::Undone));
+
+fn drive(bench: &Bench) -> Option<Ended> {
+    bench.drive_with("first", &Counting::default(), &Healthy)
+}
+
+/// What was ordered of the gateway, in order, as `hold orders`.
+fn routed(bench: &Bench) -> Vec<String> {
+    let order = |entry: &Entry| {
+        let Record::Intended { action, .. } = &entry.record else { return None };
+        match &**action {
+            Action::Route(RouteAction::Adopt { service, .. }) => Some(format!("adopt {service}")),
+            Action::Route(RouteAction::Hold { service, .. }) => Some(format!("hold {service}")),
+            Action::Route(RouteAction::Point { service, endpoint, .. }) => {
+                Some(format!("point {service} at {}", endpoint.host))
+            }
+            Action::Route(RouteAction::Release { service, .. }) => {
+                Some(format!("release {service}"))
+            }
+            Action::Cloud(_) | Action::Database(_) => None,
+        }
+    };
+    bench.entries().iter().filter_map(order).collect()
+}
+
+fn learned(bench: &Bench) -> Vec<Fact> {
+    let fact = |entry: Entry| {
+        let Record::Learned { fact } = entry.record else { return None };
+        Some(*fact)
+    };
+    bench.entries().into_iter().filter_map(fact).collect()
+}
+
+#[test]
+fn a_reader_is_held_first_and_released_behind_the_point_of_no_return() {
+    let bench = bench(Way::Reader);
+    let before = bench.world.footprint();
+    bench.start();
+    assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
+    let expected = [
+        "adopt orders",
+        "adopt orders-ro",
+        "hold orders-ro",
+        "hold orders",
+        "point orders at target.model",
+        "point orders-ro at target.model",
+        "release orders",
+        "release orders-ro",
+    ];
+    assert_eq!(routed(&bench), expected);
+    let committed = |entry: &Entry| {
+        matches!(entry.record, Record::Intended { commitment: Commitment::Committed, .. })
+    };
+    let entries = bench.entries();
+    let Record::Intended { action, .. } = &entries.iter().find(|e| committed(e)).unwrap().record
+    else {
+        unreachable!()
+    };
+    assert!(action.to_string().starts_with("release orders ("), "{action}");
+}
+
+#[test]
+fn a_reader_goes_to_readers_that_are_there_at_the_cutover() {
+    let bench = bench(Way::Reader);
+    let before = bench.world.footprint();
+    bench.start();
+    let strike = Strike::does(Moment::After, entered("replicate.sustain_lag"), || {
+        bench.world.meddle(|world| world.target_reader("orders-aurora-2"));
+    });
+    assert_eq!(bench.drive_with("first", &Counting::default(), &strike), MOVED, "{}", bench.tail());
+    assert!(routed(&bench).contains(&"point orders-ro at target-ro.model".to_owned()));
+    judge(&bench, &before, Outcome::Moved);
+}
+
+#[test]
+fn a_reader_goes_to_readers_that_come_in_the_soak() {
+    let mut bench = bench(Way::Reader);
+    bench.spec.approve.acceptance = Approval::Person;
+    let before = bench.world.footprint();
+    bench.start();
+    let asked = |entry: &landfall_core::journal::NewEntry| matches!(&entry.record, Record::GateOpened { gate } if gate == "accept");
+    let strike = Strike::does(Moment::After, asked, || {
+        bench.world.meddle(|world| world.target_reader("orders-aurora-2"));
+    });
+    let people = async {
+        // The gate opens again after the readers were moved; a person agrees then.
+        loop {
+            bench.ports().clock.sleep(SECOND).await;
+            if routed(&bench).len() > 10 {
+                let note = String::new();
+                let (gate, by) = ("accept".to_owned(), "ann".to_owned());
+                let request = landfall_core::journal::Request::Approve { gate, by, note };
+                let _ = bench.ask(request);
+            }
+        }
+    };
+    let counting = Counting::default();
+    let mut ended = None;
+    let nobody = crate::support::Nobody;
+    bench.on(async {
+        let drive = bench.drive_lane("first", &counting, &strike, &nobody);
+        let (drive, people) = (std::pin::pin!(drive), std::pin::pin!(people));
+        ended = match futures_util::future::select(drive, people).await {
+            futures_util::future::Either::Left((ended, _)) => ended,
+            futures_util::future::Either::Right(_) => None,
+        };
+    });
+    assert_eq!(ended, MOVED, "{}", bench.tail());
+    let orders = routed(&bench);
+    let expected = ["hold orders-ro", "point orders-ro at target-ro.model", "release orders-ro"];
+    assert_eq!(orders[orders.len() - 3..], expected, "{orders:?}");
+    judge(&bench, &before, Outcome::Moved);
+}
+
+#[test]
+fn an_undo_leads_a_reader_where_it_was() {
+    for step in ["quiesce.fence_source", "cutover.smoke_target"] {
+        let bench = bench(Way::Reader);
+        let at = Endpoint::new("replica.model", 5432);
+        bench.world.meddle(|world| {
+            world.source_replica("orders-replica", &at);
+            world.route(Route {
+                service: "orders-ro".into(),
+                endpoint: at.clone(),
+                traffic: Traffic::Open,
+                epoch: 7,
+            });
+        });
+        let before = bench.world.footprint();
+        bench.start();
+        let strike = Strike::does(Moment::After, entered(step), || bench.ask(abort()).unwrap());
+        let ended = bench.drive_with("first", &Counting::default(), &strike);
+        assert_eq!(ended, UNDONE, "{step}\n{}", bench.tail());
+        assert_eq!(bench.world.footprint()["route orders-ro"], "replica.model:5432 Open");
+        judge(&bench, &before, Outcome::Undone);
+    }
+}
+
+#[test]
+fn a_service_that_leads_to_what_stays_behind_is_named() {
+    let bench = bench(Way::Terminate);
+    let at = Endpoint::new("replica.model", 5432);
+    let route =
+        Route { service: "reports".into(), endpoint: at.clone(), traffic: Traffic::Open, epoch: 1 };
+    bench.world.meddle(|world| {
+        world.source_replica("orders-replica", &at);
+        world.route(route);
+    });
+    bench.start();
+    assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+    let warnings = bench.view().facts.warnings;
+    let stale = &warnings["stale services"];
+    assert!(stale.starts_with("reports leads to replica.model:5432"), "{stale}");
+    let mut found = None;
+    bench.on(async {
+        let survey = landfall_flow::assess::survey(&bench.ports(), &bench.spec).await.unwrap();
+        found = Some(landfall_flow::assess::findings(&bench.spec, &survey));
+    });
+    let found = found.unwrap();
+    let named = found.iter().find(|one| one.object == "reports").unwrap();
+    assert!(named.what.contains("orders-replica"), "{named:?}");
+}
+
+#[test]
+fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
+    let bench = bench(Way::Terminate);
+    bench.world.meddle(|world| world.ability().holds = false);
+    let before = bench.world.footprint();
+    bench.start();
+    let strike = Strike::does(Moment::After, entered("quiesce.hold_traffic"), || {
+        bench.world.meddle(|world| {
+            world.mute("sidecar-1");
+            world.mute("sidecar-2");
+        });
+    });
+    let released = Strike::does(Moment::After, entered("quiesce.fence_source"), || {
+        bench.world.meddle(|world| {
+            world.reconnect("sidecar-1");
+            world.reconnect("sidecar-2");
+        });
+    });
+    let both = crate::crash::Both(&strike, &released);
+    let ended = bench.drive_with("first", &Counting::default(), &both);
+    assert_eq!(ended, MOVED, "{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
+    let told = |fact: &Fact| matches!(fact, Fact::Gateway(ability) if !ability.holds);
+    assert!(learned(&bench).iter().any(told), "{}", bench.tail());
+    let mut plan = None;
+    bench.on(async {
+        plan = Some(landfall_flow::rehearse::rehearse(&bench.ports(), &bench.spec).await.unwrap());
+    });
+    let findings = plan.unwrap().findings;
+    assert!(findings.iter().any(|one| one.what.contains("cannot hold")), "{findings:?}");
+}
+
+#[test]
+fn sessions_that_the_gateway_keeps_have_the_grace() {
+    for (sessions, at_once) in [(Sessions::Cut, true), (Sessions::Kept, false)] {
+        let mut bench = bench(Way::Terminate);
+        bench.spec.cutover.grace = Duration::from_secs(5);
+        bench.world.meddle(|world| world.ability().sessions = sessions);
+        bench.start();
+        let strike = Strike::does(Moment::After, entered("quiesce.hold_traffic"), || {
+            bench.world.meddle(|world| {
+                world.session(SessionState::Idle);
+            });
+        });
+        let ended = bench.drive_with("first", &Counting::default(), &strike);
+        assert_eq!(ended, MOVED, "{}", bench.tail());
+        let facts = bench.view().facts;
+        let ended = bench.ordered_at(|action| action.to_string().starts_with("end "));
+        let closed = facts.fence_active.unwrap().0;
+        let after = ended.duration_since(closed).unsigned_abs();
+        assert_eq!(after < Duration::from_secs(5), at_once, "{sessions:?}: {after:?}");
+    }
+}
+
+#[test]
+fn the_sessions_that_the_fence_ends_are_counted_once() {
+    let mut bench = bench(Way::Terminate);
+    bench.spec.cutover.grace = Duration::from_millis(100);
+    bench.start();
+    let sitting = std::sync::Mutex::new((0, 0));
+    let strike = Strike::does(Moment::After, entered("quiesce.hold_traffic"), || {
+        bench.world.meddle(|world| {
+            let idle = world.session(SessionState::Idle);
+            *sitting.lock().unwrap() = (idle, world.session(SessionState::InTransaction));
+        });
+    });
+    assert_eq!(bench.drive_with("first", &Counting::default(), &strike), MOVED, "{}", bench.tail());
+    let ended = bench.view().facts.sessions_ended;
+    let (idle, busy) = *sitting.lock().unwrap();
+    assert_eq!(ended.in_transaction, [busy]);
+    assert_eq!(ended.idle.iter().filter(|pid| **pid == idle).count(), 1, "{ended:?}");
+}
+
+#[test]
+fn who_comes_past_the_gateway_is_named_before_the_hold() {
+    let mut bench = bench(Way::Terminate);
+    let network = Network::try_from("10.0.0.0/24".to_owned()).unwrap();
+    bench.spec.route.gateway_networks = vec![network];
+    bench.world.meddle(|world| {
+        world.session(SessionState::Idle);
+    });
+    bench.start();
+    assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+    let facts = bench.view().facts;
+    let told = &facts.warnings["sessions past the gateway"];
+    assert!(told.starts_with("1 sessions") && told.contains("from 10.0.9.9"), "{told}");
+    let entries = bench.entries();
+    let warned = entries.iter().position(|entry| {
+        matches!(&entry.record, Record::Learned { fact } if matches!(**fact, Fact::Warned { .. }))
+    });
+    let held = entries.iter().position(|entry| {
+        matches!(&entry.record, Record::Intended { action, .. }
+            if matches!(**action, Action::Route(RouteAction::Hold { .. })))
+    });
+    assert!(warned < held, "{warned:?} {held:?}");
+}
+
+#[test]
+fn a_target_with_too_little_room_stops_before_the_hold() {
+    let bench = bench(Way::Terminate);
+    bench.world.meddle(|world| world.takes().1 = 3);
+    bench.start();
+    assert_ne!(drive(&bench), MOVED);
+    let problem = bench.assert_stopped_by(Code::TargetTooSmall);
+    assert!(problem.primary.contains("takes 3 sessions, and the source has 4"), "{problem}");
+    assert!(bench.view().facts.held_since.is_none());
+}
+
+#[test]
+fn a_target_with_less_room_is_a_warning() {
+    let bench = bench(Way::Terminate);
+    bench.world.meddle(|world| world.takes().1 = 100);
+    bench.start();
+    assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+    let told = &bench.view().facts.warnings["room for sessions"];
+    assert_eq!(told, "the target takes 100 sessions, the source 500; there are 4 now");
+}
+
+/// A proxy goes mute at the hold.
+fn straggling(policy: Stragglers, nodes: &[&str]) -> (Bench, Option<Ended>) {
+    let mut bench = bench(Way::Terminate);
+    bench.spec.route.stragglers = policy;
+    bench.start();
+    let ended = {
+        let strike = Strike::does(Moment::After, entered("quiesce.hold_traffic"), || {
+            bench.world.meddle(|world| {
+                for node in nodes {
+                    world.mute(node);
+                }
+            });
+        });
+        bench.drive_with("first", &Counting::default(), &strike)
+    };
+    (bench, ended)
+}
+
+#[test]
+fn a_move_goes_on_past_a_straggler_when_the_spec_says_so() {
+    let (bench, ended) = straggling(Stragglers::GoOn, &["sidecar-2"]);
+    assert_eq!(ended, MOVED, "{}", bench.tail());
+    let left = bench.view().facts.left_behind;
+    assert!(left["sidecar-2"].contains("the hold: sidecar-2 has not acknowledged"), "{left:?}");
+    let ledger = bench.world.ledger();
+    assert_eq!(ledger.lost(&ledger.target), Vec::<u64>::new());
+    assert_eq!(bench.world.broken(), Vec::<String>::new());
+}
+
+#[test]
+fn a_move_does_not_go_on_without_any_proxy() {
+    let (bench, _) = straggling(Stragglers::GoOn, &["sidecar-1", "sidecar-2"]);
+    bench.assert_stopped_by(Code::GatewayNotReady);
+    assert!(bench.view().facts.left_behind.is_empty());
+}
+
+#[test]
+fn a_move_is_undone_for_a_straggler_when_the_spec_says_so() {
+    let (bench, ended) = straggling(Stragglers::Undo, &["sidecar-2"]);
+    assert_eq!(ended, UNDONE, "{}", bench.tail());
+    assert!(bench.view().status.course == Course::Undoing);
+    let ledger = bench.world.ledger();
+    assert_eq!(ledger.lost(&ledger.source), Vec::<u64>::new());
+    let (host, port) = READERS_AT;
+    assert_ne!(bench.world.footprint()["route orders"], format!("{host}:{port} Open"));
+}
+
+#[test]
+fn a_straggler_stops_a_move_by_default() {
+    let (bench, _) = straggling(Stragglers::Stop, &["sidecar-2"]);
+    bench.assert_stopped_by(Code::GatewayNotReady);
+}
