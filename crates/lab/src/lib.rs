@@ -6,6 +6,7 @@
 //! it does differently from AWS is listed in DIFFERENCES.md. It shares no code with the product.
 //! Whatever it starts dies with the process that holds it.
 
+pub mod balancer;
 pub mod catalogue;
 pub mod cloud;
 pub mod control;
@@ -13,6 +14,7 @@ pub mod door;
 pub mod faults;
 pub mod firewall;
 pub mod gateway;
+pub mod pooler;
 pub mod process;
 pub mod sampler;
 pub mod seed;

@@ -1,4 +1,5 @@
-//! Finds the external programs that the lab runs: PostgreSQL, Envoy and the `aws` command.
+//! Finds the external programs that the lab runs: PostgreSQL, Envoy, PgBouncer and the `aws`
+//! command.
 //!
 //! It only looks; nothing is fetched here (`cargo xtask setup` does that). Each program is looked
 //! for in the folder named by `LANDFALL_TOOLS`, then in `.tools` of the current folder or of one
@@ -139,6 +140,14 @@ impl Search {
         self.single("envoy", "envoy/bin/envoy")
     }
 
+    /// The PgBouncer program; packages keep it where only administrators look.
+    pub fn pgbouncer(&self) -> Result<PathBuf, Error> {
+        let packaged = PathBuf::from("/usr/sbin/pgbouncer");
+        let beside = !self.system_folders.is_empty() && is_program(&packaged);
+        let found = self.single("pgbouncer", "pgbouncer/bin/pgbouncer");
+        if found.is_err() && beside { Ok(packaged) } else { found }
+    }
+
     /// The stock `aws` command.
     pub fn aws(&self) -> Result<PathBuf, Error> {
         self.single("aws", "awscli/bin/aws")
@@ -183,6 +192,11 @@ pub fn envoy() -> Result<PathBuf, Error> {
     Search::from_environment().envoy()
 }
 
+/// Finds PgBouncer for this process; see [`Search::from_environment`].
+pub fn pgbouncer() -> Result<PathBuf, Error> {
+    Search::from_environment().pgbouncer()
+}
+
 /// Finds the `aws` command for this process; see [`Search::from_environment`].
 pub fn aws() -> Result<PathBuf, Error> {
     Search::from_environment().aws()
@@ -225,6 +239,7 @@ mod tests {
         for (error, name) in [
             (search.envoy().unwrap_err(), "envoy"),
             (search.aws().unwrap_err(), "aws"),
+            (search.pgbouncer().unwrap_err(), "pgbouncer"),
             (search.postgres().unwrap_err(), "initdb"),
         ] {
             let line = error.to_string();

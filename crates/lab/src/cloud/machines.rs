@@ -122,6 +122,11 @@ impl Workshop {
         self.sockets.path()
     }
 
+    /// Connections of a program beside the servers, and of its children, are this actor's.
+    pub fn know(&self, actor: Actor, pid: impl Fn() -> Option<u32> + Send + Sync + 'static) {
+        self.instances.add(actor, pid);
+    }
+
     /// Opens an endpoint for a machine to come. Nobody is admitted.
     pub async fn reserve(&self) -> Result<Reservation, MachineError> {
         let number = self.built.fetch_add(1, Ordering::Relaxed);

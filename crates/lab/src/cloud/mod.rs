@@ -46,6 +46,7 @@ pub use removal::Final;
 use crate::catalogue::parameters::Parameters;
 use crate::catalogue::versions::Version;
 use crate::faults::{Fault, Faults};
+use crate::firewall::Actor;
 use delays::Delays;
 use machines::Workshop;
 use metrics::Metrics;
@@ -115,6 +116,11 @@ impl Cloud {
     /// The short folder of the servers' sockets.
     pub fn sockets(&self) -> &Path {
         self.workshop().sockets()
+    }
+
+    /// Connections of a program beside the servers, such as a pooler, are this actor's.
+    pub fn know(&self, actor: Actor, pid: impl Fn() -> Option<u32> + Send + Sync + 'static) {
+        self.workshop().know(actor, pid);
     }
 
     /// The faults that are armed.

@@ -25,7 +25,7 @@ impl fmt::Debug for Instances {
 }
 
 impl Instances {
-    /// From here on, connections of the children of this postmaster are `actor`'s. The pid is
+    /// From here on, connections of this process and its children are `actor`'s. The pid is
     /// asked for at each newcomer, since it changes with a restart.
     pub fn add(&self, actor: Actor, postmaster: impl Fn() -> Option<u32> + Send + Sync + 'static) {
         self.known().push((actor, Arc::new(postmaster)));
@@ -42,7 +42,9 @@ impl Instances {
             return by_address;
         };
         let opened = |postmaster: &Postmaster| {
-            postmaster().is_some_and(|pid| children(pid).any(|child| holds(child, inode)))
+            postmaster().is_some_and(|pid| {
+                std::iter::once(pid).chain(children(pid)).any(|one| holds(one, inode))
+            })
         };
         let found = known.iter().find(|(_, postmaster)| opened(postmaster));
         found.map_or(by_address, |(actor, _)| *actor)
