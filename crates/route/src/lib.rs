@@ -15,6 +15,7 @@ mod fault;
 mod gateway;
 mod index;
 mod keeper;
+mod pgbouncer;
 pub mod pki;
 mod probe;
 mod resource;
@@ -29,6 +30,7 @@ mod wire;
 
 pub use envoy::{EnvoyGateway, EnvoySettings};
 pub use gateway::Gateway;
+pub use pgbouncer::{PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings};
 pub use router::ServiceRouter;
 pub use sds::{SecretName, SecretView};
 pub use wire::Wire;

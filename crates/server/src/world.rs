@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role, XdsSecurity};
 use crate::locked::Locked;
+use crate::poolers;
 
 /// Makes ports.
 pub(crate) struct World {
@@ -104,9 +105,12 @@ impl World {
         let kinds = spec.map_or(&[RouterKind::Envoy][..], |spec| spec.route.router.kinds());
         let mut gateways: Vec<Arc<dyn Gateway>> = Vec::new();
         for kind in kinds {
-            gateways.push(match kind {
-                RouterKind::Envoy => self.envoy().await?,
-                RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command => {
+            gateways.push(match (kind, spec) {
+                (RouterKind::Envoy, _) => self.envoy().await?,
+                (RouterKind::Pgbouncer, Some(spec)) => {
+                    Arc::new(poolers::gateway(spec, self.config.call_timeout, &self.clock)?)
+                }
+                (RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command, _) => {
                     let what = "steer the gateways that route.router names";
                     let detail = format!("this version cannot drive {kind:?}");
                     return Err(Failure::new(FailureKind::Invalid, what, detail));

@@ -1,0 +1,13 @@
+//! PgBouncer as a gateway: real nodes, and real PostgreSQL where clients matter.
+
+mod conformance;
+mod holds;
+mod load;
+#[path = "../envoy/memory.rs"]
+#[expect(dead_code, reason = "what only Envoy's tests need of it")]
+mod memory;
+mod rig;
+mod servers;
+#[path = "../envoy/stand_in.rs"]
+#[expect(dead_code, reason = "what only Envoy's tests need of it")]
+mod stand_in;
