@@ -183,12 +183,18 @@ pub(crate) struct Times {
     pub(crate) xds: XdsSecurity,
 }
 
+/// Nothing takes a certificate back before its end.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 90);
+
 impl Driving {
     /// The timeouts, if they are some.
     pub(crate) fn times(&self) -> Result<Times, Stop> {
         let call = timeout("--call-timeout", &self.call_timeout)?;
         let hold = timeout("--hold-timeout", &self.hold_timeout)?;
         let lifetime = timeout("--certificate-lifetime", &self.certificate_lifetime)?;
+        if lifetime > LONGEST_LIFETIME {
+            return Err(Stop::mistake("--certificate-lifetime: at most 90d."));
+        }
         let xds = match self.xds_security {
             Security::Plain => XdsSecurity::Plain,
             Security::PlainAnywhere => XdsSecurity::PlainAnywhere,

@@ -122,7 +122,13 @@ fn gateway_cluster(service: &ServiceName) -> String {
     format!("gateway/{service}")
 }
 
-const GATEWAY_LISTENER: &str = r#"    # The service is read from the TLS hello, before anything is decided.
+const GATEWAY_LISTENER: &str = r#"    # A sidecar whose machine is gone is noticed: keepalive, with Linux's numbers for its times.
+    socket_options:
+    - { level: 1, name: 9, int_value: 1 }
+    - { level: 6, name: 4, int_value: 30 }
+    - { level: 6, name: 5, int_value: 30 }
+    - { level: 6, name: 6, int_value: 4 }
+    # The service is read from the TLS hello, before anything is decided.
     listener_filters:
     - name: envoy.filters.listener.tls_inspector
       typed_config:
@@ -159,14 +165,20 @@ fn chain(
           stat_prefix: {prefix}
           rules:
             action: ALLOW
-            policies:
+"#,
+        prefix = Quoted(&format!("{service}.")),
+    );
+    if !allowed.is_empty() {
+        let policy = Quoted(&format!("clients of {service}")).to_string();
+        let _ = write!(
+            text,
+            r"            policies:
               {policy}:
                 permissions: [{{ any: true }}]
                 principals:
-"#,
-        prefix = Quoted(&format!("{service}.")),
-        policy = Quoted(&format!("clients of {service}")),
-    );
+"
+        );
+    }
     for uri in allowed {
         let uri = Quoted(uri);
         let _ = writeln!(

@@ -63,10 +63,8 @@ impl Authority {
         let file = file(state);
         let what = format!("use the certificate authority in {}", file.display());
         let failed = |error: io::Error| {
-            let kind = match error.kind() {
-                io::ErrorKind::PermissionDenied => FailureKind::Denied,
-                _ => FailureKind::Store,
-            };
+            let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let kind = if is_denied { FailureKind::Denied } else { FailureKind::Store };
             Failure::new(kind, what.clone(), error.to_string())
         };
         let invalid = |detail: String| Failure::new(FailureKind::Invalid, what.clone(), detail);

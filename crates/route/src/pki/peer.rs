@@ -25,9 +25,9 @@ impl Peer {
             .map_err(|error| error.to_string())?;
         let names = certificate.tbs_certificate.get::<SubjectAltName>();
         let names = names.map_err(|error| error.to_string())?.map(|(_, names)| names.0);
-        let mut uris = names.into_iter().flatten().filter_map(|name| match name {
-            GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
-            _ => None,
+        let mut uris = names.into_iter().flatten().filter_map(|name| {
+            let GeneralName::UniformResourceIdentifier(uri) = name else { return None };
+            Some(uri.to_string())
         });
         let uri = uris.next().unwrap_or_default();
         if uris.next().is_some() {

@@ -86,11 +86,12 @@ impl SecretDiscoveryService for Sds {
         let secrets = secrets.clone();
         let told = Told {
             stream: secrets.streams.fetch_add(1, Ordering::Relaxed),
-            node: enrolment.node.clone(),
-            identity: enrolment.identity.clone(),
+            node: enrolment.node,
+            identity: enrolment.identity,
             enrolled_until: until,
             secrets,
             nonce: 0,
+            is_taken: true,
         };
         tokio::spawn(told.tell(request.into_inner(), outbox));
         Ok(Response::new(Box::pin(ReceiverStream::new(replies).map(Ok))))
@@ -119,6 +120,8 @@ struct Told {
     enrolled_until: Timestamp,
     secrets: Secrets,
     nonce: u64,
+    /// Whether the proxy took what was sent last.
+    is_taken: bool,
 }
 
 impl Told {
@@ -128,6 +131,9 @@ impl Told {
         outbox: mpsc::Sender<DeltaDiscoveryResponse>,
     ) {
         let mut ended = self.secrets.end.subscribe();
+        if *ended.borrow() {
+            return;
+        }
         let Ok(Some(first)) = requests.message().await else { return };
         let Some(name) = self.wanted(&first) else { return };
         let key = (self.node.clone(), name);
@@ -180,7 +186,7 @@ impl Told {
         name
     }
 
-    fn hear(&self, key: &(String, SecretName), request: &DeltaDiscoveryRequest) {
+    fn hear(&mut self, key: &(String, SecretName), request: &DeltaDiscoveryRequest) {
         if request.response_nonce != self.nonce.to_string() {
             return;
         }
@@ -188,6 +194,7 @@ impl Told {
         if let Some(words) = &refusal {
             tracing::warn!(node = self.node, words, "a proxy refuses its certificate");
         }
+        self.is_taken = refusal.is_none();
         self.secrets.account.answered(self.stream, key, refusal, self.secrets.clock.now());
     }
 
@@ -198,6 +205,9 @@ impl Told {
         outbox: &mpsc::Sender<DeltaDiscoveryResponse>,
     ) -> Result<Timestamp, ()> {
         let now = self.secrets.clock.now();
+        if !self.is_taken {
+            tracing::warn!(node = self.node, "a proxy has not taken its last certificate");
+        }
         let (resource, not_after, next) = match self.make(name, now) {
             Ok(made) => made,
             Err(failure) => {
@@ -206,6 +216,7 @@ impl Told {
             }
         };
         self.nonce += 1;
+        self.is_taken = false;
         let version = now.as_millisecond().to_string();
         self.secrets.account.sent(
             self.stream,

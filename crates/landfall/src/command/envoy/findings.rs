@@ -168,8 +168,14 @@ fn patience(config: &Value) -> Finding {
 
 fn connected(stats: &Value) -> Finding {
     let connections = stat(stats, "cluster.landfall/control-plane.upstream_cx_active");
+    let count = |name: &str| stat(stats, &format!("cluster.landfall/control-plane.{name}"));
+    let tried = count("upstream_cx_total").unwrap_or_default() > 0;
     match connections {
         Some(1..) => good("It is connected to Landfall.".to_owned()),
+        Some(0) if !tried => warning(
+            "It has not asked Landfall for anything yet.".to_owned(),
+            "It does when the first client connects; check again then.",
+        ),
         Some(0) | None => bad(
             "It is not connected to Landfall: a hold would not reach it.".to_owned(),
             "Is `landfall serve` up at the address that the bootstrap names? With mutual TLS: is \
