@@ -6,11 +6,13 @@
 
 pub mod load;
 pub mod mtls;
+pub mod pooled;
 pub mod product;
 pub mod report;
 pub mod spec;
 pub mod stage;
 
+pub use pooled::Pooling;
 pub use product::{CrashPoint, Product};
 pub use report::Report;
 pub use spec::{Fence, SpecText};

@@ -26,6 +26,10 @@ pub struct Report {
     pub stranded: u64,
     /// From the last answer before the pause to the first after it, ms.
     pub pause_ms: f64,
+    /// How much longer than usual attempts took around the pause, and at most, ms.
+    pub added_p99_ms: f64,
+    /// The longest wait of an attempt beyond the usual, ms.
+    pub added_max_ms: f64,
     /// Statements that failed.
     pub failed_statements: u64,
     /// Sessions ended from the other side.
@@ -120,6 +124,8 @@ impl Report {
             acknowledged: verdict.acknowledged,
             stranded: verdict.stranded,
             pause_ms: rounded(summary.pause.map_or(0.0, |pause| pause.pause_ms)),
+            added_p99_ms: rounded(summary.added.map_or(0.0, |added| added.p99_ms)),
+            added_max_ms: rounded(summary.added.map_or(0.0, |added| added.max_ms)),
             failed_statements: summary.tally.all.failed,
             sessions_cut: summary.tally.all.sessions_cut,
             proofs: Proofs { lsn: if with_access { json!(true) } else { Value::Null }, metric },

@@ -14,6 +14,7 @@ use tokio_postgres::NoTls;
 
 use crate::load::{Load, Strength};
 use crate::mtls;
+use crate::pooled::{Pooled, Pooling};
 use crate::product::{CrashPoint, Product, free_address};
 use crate::report::Report;
 use crate::spec::{Fence, SpecText};
@@ -26,6 +27,8 @@ pub enum Router {
     Envoy,
     /// A sidecar and a gateway, mutual TLS between them and to Landfall.
     EnvoyMtls,
+    /// Two PgBouncers behind a balancer.
+    Pgbouncer(Pooling),
 }
 
 /// What to bring up.
@@ -71,6 +74,8 @@ pub struct Stage {
     dir: PathBuf,
     /// The application's own Envoy, with two hops.
     sidecar: Option<Gateway>,
+    /// PgBouncers, when the way is theirs.
+    pub pooled: Option<Pooled>,
     /// Held for its drop: the folder goes with it.
     _folder: tempfile::TempDir,
 }
@@ -98,12 +103,21 @@ impl Stage {
             lab.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         environment.push(("LANDFALL_PASSWORD".to_owned(), source.password.clone()));
         environment.push(("LANDFALL_CALL_TIMEOUT".to_owned(), "1s".to_owned()));
+        environment.push(Pooled::environment());
         if config.router == Router::EnvoyMtls {
             environment.extend(mtls::environment());
         }
         let mut product = Product::new(&dir, environment)?;
-        let (gateway, admin) = (free_address()?, free_address()?);
+        let (mut gateway, admin) = (free_address()?, free_address()?);
+        let mut pooled = None;
         let sidecar = match config.router {
+            Router::Pgbouncer(pooling) => {
+                let nodes = Pooled::start(&dir, &lab, pooling).await?;
+                gateway = nodes.address();
+                pooled = Some(nodes);
+                product.serve(crash).await?;
+                None
+            }
             Router::Envoy => {
                 let bootstrap = bootstrap(&product, gateway, admin)?;
                 lab.start_gateway(bootstrap, admin).await.context("start Envoy")?;
@@ -123,6 +137,7 @@ impl Stage {
             let database = source.databases.first().cloned().unwrap_or_default();
             spec.access = Some((source.user.clone(), database));
         }
+        spec.extra.extend(pooled.iter().flat_map(|nodes| nodes.spec(&source)));
         let endpoint = format!("{}:{}", source.host, source.port);
         product.succeed(["route", "add", "shop", &endpoint]).context("add the route")?;
         let load = Load::start(&dir, gateway, &source, config.strength)?;
@@ -136,6 +151,7 @@ impl Stage {
             load: Some(load),
             dir,
             sidecar,
+            pooled,
             _folder: folder,
         })
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: one whole physical move of a live database, on this machine.
 //!
-//! Lab up, data in, a load through a real Envoy, one move, a verdict by the load's own ledger. The
+//! Lab up, data in, a load through a real gateway, one move, a verdict by the load's own ledger. The
 //! last line is JSON. Everything is taken down at the end, or by whatever ends this process.
 
 mod kill;
@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
 use landfall_e2e::load::Strength;
-use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig};
+use landfall_e2e::{CrashPoint, Fence, Pooling, Report, Router, Stage, StageConfig};
 use landfall_lab::seed::Size;
 
 use crate::tell::Tell;
@@ -69,6 +69,7 @@ enum FenceOption {
 enum RouterOption {
     Envoy,
     EnvoyMtls,
+    Pgbouncer,
 }
 
 impl From<RouterOption> for Router {
@@ -76,6 +77,7 @@ impl From<RouterOption> for Router {
         match option {
             RouterOption::Envoy => Self::Envoy,
             RouterOption::EnvoyMtls => Self::EnvoyMtls,
+            RouterOption::Pgbouncer => Self::Pgbouncer(Pooling::Transaction),
         }
     }
 }
@@ -155,7 +157,7 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     };
     let config = options.stage()?;
     tell.say(&format!(
-        "Lab: PostgreSQL, Envoy and a load on this machine ({} of data) …",
+        "Lab: PostgreSQL, a gateway and a load on this machine ({} of data) …",
         config.size
     ));
     let mut stage = Stage::set(config, crash).await?;

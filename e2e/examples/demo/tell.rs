@@ -36,7 +36,8 @@ impl Tell {
             "Source: instance {} at {}:{}",
             source.instance, source.host, source.port
         ));
-        self.say(&format!("Gateway: Envoy at {}, where the load writes", stage.gateway));
+        let what = if stage.pooled.is_some() { "two PgBouncers behind" } else { "Envoy at" };
+        self.say(&format!("Gateway: {what} {}, where the load writes", stage.gateway));
         self.say(&format!(
             "Orchestrator: landfall serve, pid {}",
             stage.product.pid().unwrap_or(0)

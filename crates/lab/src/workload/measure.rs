@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Error;
 use super::entry::{Entry, Event, Header};
 use super::ledger::Reader;
-use super::summary::{Pause, Summary, Tally, Window, millis, per_second};
+use super::summary::{Added, Pause, Summary, Tally, Window, millis, per_second};
 
 /// Reads the summary of a run back from its ledger. `window` is how far before and after the pause
 /// rates and latencies are taken.
@@ -109,15 +109,16 @@ impl Meter {
         let started = header.started;
         let silent = self.last.map(|last| self.last_entry.saturating_sub(last.at));
         let running = self.last_entry;
-        let (before, after, pause) = match self.gap {
+        let (before, after, pause, added) = match self.gap {
             Some(gap) => {
                 let lead = gap.begin.saturating_sub(self.first.unwrap_or(gap.begin));
                 let tail = self.last.map_or(Duration::ZERO, |last| last.at - gap.end);
                 let before = Window::over(lead.min(self.window), gap.before.len(), gap.before());
                 let after = Window::over(tail.min(self.window), gap.after.len(), gap.after());
-                (before, after, Some(gap.pause(started)))
+                let added = before.latency_median_ms.and_then(|ms| Added::over(ms, gap.all()));
+                (before, after, Some(gap.pause(started)), added)
             }
-            None => (Window::default(), Window::default(), None),
+            None => (Window::default(), Window::default(), None, None),
         };
         Summary {
             run: header.run,
@@ -132,6 +133,7 @@ impl Meter {
             pause,
             before,
             after,
+            added,
             tally: self.tally,
         }
     }
@@ -155,6 +157,10 @@ impl Gap {
     fn after(&self) -> impl Iterator<Item = Duration> + '_ {
         let ordinary = self.after.iter().filter(|ack| ack.started >= self.end);
         ordinary.map(|ack| ack.at.saturating_sub(ack.started))
+    }
+
+    fn all(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.before.iter().chain(&self.after).map(|ack| ack.at.saturating_sub(ack.started))
     }
 
     fn pause(&self, started: jiff::Timestamp) -> Pause {
@@ -217,6 +223,12 @@ mod tests {
         assert!((after.rate_per_second - 50.0).abs() < 1.5, "{after:?}");
         assert_eq!((before.latency_median_ms, before.latency_p99_ms), (Some(4.0), Some(4.0)));
         assert_eq!((after.latency_median_ms, after.latency_p99_ms), (Some(8.0), Some(8.0)));
+        let added = summary.added.expect("a pause");
+        assert_eq!(
+            (added.p99_ms, added.max_ms),
+            (4.0, 2806.0),
+            "5.2 s to 8.01 s, 4 ms of it usual"
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use self::live::{LiveLine, Snapshot};
 pub use self::load::{Workload, WorkloadConfig};
 pub use self::long_transaction::{LongEnd, LongTransaction, long_transaction};
 pub use self::run::{run_to_file, run_watched, summarise_ledger};
-pub use self::summary::{Counts, Pause, Summary, Tally, Window};
+pub use self::summary::{Added, Counts, Pause, Summary, Tally, Window};
 pub use self::verdict::{Examples, SourceReading, UnknownCheck, Verdict};
 
 #[derive(Debug, ThisError)]

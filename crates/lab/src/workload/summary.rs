@@ -31,6 +31,16 @@ pub struct Summary {
     pub pause: Option<Pause>,
     pub before: Window,
     pub after: Window,
+    /// How much longer than the median before the pause attempts took, from the window before the
+    /// pause to the one after it, those that waited through it included.
+    pub added: Option<Added>,
+}
+
+/// Latency above the ordinary.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Added {
+    pub p99_ms: f64,
+    pub max_ms: f64,
 }
 
 /// The longest interval between consecutive acknowledgements over all writers.
@@ -119,6 +129,15 @@ impl Window {
             latency_median_ms: rank(&latencies, 50).map(millis),
             latency_p99_ms: rank(&latencies, 99).map(millis),
         }
+    }
+}
+
+impl Added {
+    pub(super) fn over(median_ms: f64, latencies: impl Iterator<Item = Duration>) -> Option<Self> {
+        let mut latencies: Vec<_> = latencies.collect();
+        latencies.sort_unstable();
+        let above = |latency: Duration| (millis(latency) - median_ms).max(0.0);
+        Some(Self { p99_ms: above(rank(&latencies, 99)?), max_ms: above(*latencies.last()?) })
     }
 }
 
