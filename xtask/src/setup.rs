@@ -8,6 +8,7 @@
 
 mod awscli;
 mod debian;
+mod dns;
 mod envoy;
 mod fetch;
 mod pgbouncer;
@@ -43,6 +44,7 @@ enum Forced {
     Envoy,
     Awscli,
     Pgbouncer,
+    Knot,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -87,6 +89,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
         envoy::ensure(&store, &mut seen, options.need(Forced::Envoy))?,
         awscli::ensure(&store, &mut seen, options.need(Forced::Awscli))?,
         pgbouncer::ensure(&store, &mut seen, options.need(Forced::Pgbouncer))?,
+        dns::ensure(&store, &mut seen, options.need(Forced::Knot))?,
     ];
     for tool in &tools {
         options.say(&described(tool));

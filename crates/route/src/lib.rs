@@ -9,7 +9,9 @@
 
 mod ads;
 pub mod bootstrap;
+mod command;
 mod decision;
+mod dns;
 mod envoy;
 mod fault;
 mod gateway;
@@ -28,6 +30,8 @@ mod subscription;
 mod urn;
 mod wire;
 
+pub use command::CommandGateway;
+pub use dns::{DnsGateway, DnsMemory, DnsSurroundings};
 pub use envoy::{EnvoyGateway, EnvoySettings};
 pub use gateway::Gateway;
 pub use pgbouncer::{PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings};

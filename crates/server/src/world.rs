@@ -9,11 +9,14 @@ use std::sync::Arc;
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
 use landfall_core::port::{Clock, Cloud, Database, Ports};
-use landfall_core::spec::RouterKind;
+use landfall_core::spec::{RouteSpec, RouterKind};
 use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
 use landfall_route::pki::Authority;
-use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
+use landfall_route::{
+    CommandGateway, DnsGateway, DnsMemory, DnsSurroundings, EnvoyGateway, EnvoySettings, Gateway,
+    ServiceRouter, Wire,
+};
 use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role, XdsSecurity};
@@ -27,6 +30,7 @@ pub(crate) struct World {
     clock: Arc<dyn Clock>,
     cloud: OnceCell<Arc<dyn Cloud>>,
     envoy: OnceCell<Arc<EnvoyGateway>>,
+    records: DnsMemory,
 }
 
 /// One move's ports, owned.
@@ -52,7 +56,7 @@ impl OwnPorts {
 impl World {
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let (cloud, envoy) = (OnceCell::new(), OnceCell::new());
-        Self { config, store, clock, cloud, envoy }
+        Self { config, store, clock, cloud, envoy, records: DnsMemory::default() }
     }
 
     /// The ports for a spec; fails when the region or the password cannot be found.
@@ -110,14 +114,35 @@ impl World {
                 (RouterKind::Pgbouncer, Some(spec)) => {
                     Arc::new(poolers::gateway(spec, self.config.call_timeout, &self.clock)?)
                 }
-                (RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command, _) => {
-                    let what = "steer the gateways that route.router names";
-                    let detail = format!("this version cannot drive {kind:?}");
-                    return Err(Failure::new(FailureKind::Invalid, what, detail));
+                (RouterKind::Dns, Some(spec)) => self.dns(&spec.route)?,
+                (RouterKind::Command, Some(spec)) => self.command(&spec.route)?,
+                (RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command, None) => {
+                    return Err(undescribed("route"));
                 }
             });
         }
         Ok(ServiceRouter::new(Arc::clone(&self.store), gateways, self.config.call_timeout))
+    }
+
+    /// Without its key the record is shown all the same, and a move under way goes on.
+    fn dns(&self, route: &RouteSpec) -> Result<Arc<dyn Gateway>, Failure> {
+        let spec = route.dns.as_ref().ok_or_else(|| undescribed("route.dns"))?;
+        let key = spec.key.as_ref().map(|key| match Secret::resolve(key) {
+            Ok(secret) => Ok(secret.expose().clone()),
+            Err(failure) => Err(format!("route.dns.key: {}", failure.detail)),
+        });
+        let around = DnsSurroundings {
+            call_timeout: self.config.call_timeout,
+            memory: self.records.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        Ok(Arc::new(DnsGateway::new(spec, route.service.clone(), key, around)?))
+    }
+
+    fn command(&self, route: &RouteSpec) -> Result<Arc<dyn Gateway>, Failure> {
+        let spec = route.command.as_ref().ok_or_else(|| undescribed("route.command"))?;
+        let clock = Arc::clone(&self.clock);
+        Ok(Arc::new(CommandGateway::new(spec, self.config.call_timeout, clock)))
     }
 
     /// Envoy's control plane. A server that only shows has one too, on a port that no proxy
@@ -155,4 +180,10 @@ impl World {
             Role::Shows => None,
         }
     }
+}
+
+/// The spec's own check asks for the section; a journal of another version may lack it.
+fn undescribed(section: &str) -> Failure {
+    let what = "steer the gateways that route.router names";
+    Failure::new(FailureKind::Invalid, what, format!("the spec has no section [{section}]"))
 }

@@ -28,13 +28,17 @@ pub(super) const AWSCLI: Pin =
 pub(super) const PGBOUNCER: Pin =
     Pin { tool: "pgbouncer", version: "1.18.0", requirements: include_str!("pins/pgbouncer.txt") };
 
+/// Likewise.
+pub(super) const KNOT: Pin =
+    Pin { tool: "knot", version: "3.2.6", requirements: include_str!("pins/knot.txt") };
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER] {
+        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT] {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);

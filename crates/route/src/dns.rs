@@ -1,0 +1,231 @@
+//! A record of a DNS zone as a gateway, changed by dynamic update (RFC 2136).
+//!
+//! DNS cannot hold: whoever resolves during a move is sent to the source, and meets the fence
+//! there. So a held route changes nothing, and an open one is followed only when every server
+//! shows the record and nobody may have the old one cached any more. Each change says what it
+//! replaces and is refused by the server when somebody else was faster. Dying half-way leaves the
+//! old record or the new one.
+
+mod ask;
+mod judge;
+mod memory;
+mod record;
+mod words;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use hickory_proto::rr::Name;
+use landfall_core::port::Clock;
+use landfall_core::port::router::{ProxyView, Route, RouterAbility, Sessions, Traffic};
+use landfall_core::spec::DnsSpec;
+use landfall_core::{Endpoint, Failure, FailureKind, ServiceName};
+use tokio::time::Instant;
+
+use crate::gateway::Gateway;
+use crate::probe;
+
+use self::ask::Server;
+use self::judge::{Judgement, Standing};
+pub use self::memory::DnsMemory;
+use self::record::Pointer;
+
+/// A name that applications resolve.
+pub struct DnsGateway {
+    service: ServiceName,
+    name: Name,
+    port: u16,
+    ttl: Duration,
+    /// The zone's primary, which takes updates.
+    primary: Server,
+    /// The other servers that resolvers ask.
+    secondaries: Vec<Server>,
+    call_timeout: Duration,
+    memory: DnsMemory,
+    clock: Arc<dyn Clock>,
+}
+
+impl DnsGateway {
+    /// The name of `service` as the spec describes it. `key` is the TSIG key, base64, or why it
+    /// cannot be had: then the record is shown, and not changed.
+    pub fn new(
+        spec: &DnsSpec,
+        service: ServiceName,
+        key: Option<Result<String, String>>,
+        around: DnsSurroundings,
+    ) -> Result<Self, Failure> {
+        let DnsSurroundings { call_timeout, memory, clock } = around;
+        let zone = record::name(&spec.zone).map_err(invalid)?;
+        let signer = match (&spec.key_name, key) {
+            (Some(name), Some(key)) => Some(key.and_then(|key| ask::signer(name, &key))),
+            (None, _) | (_, None) => None,
+        };
+        let server = |text: &String| {
+            let address: SocketAddr =
+                text.parse().map_err(|_| invalid(format!("{text} is no address with a port")))?;
+            Ok::<_, Failure>(Server {
+                address,
+                zone: zone.clone(),
+                signer: signer.clone(),
+                bound: call_timeout,
+            })
+        };
+        let secondaries: Result<Vec<_>, _> = spec.secondaries.iter().map(server).collect();
+        Ok(Self {
+            service,
+            name: record::name(&spec.name).map_err(invalid)?,
+            port: spec.port,
+            ttl: spec.ttl,
+            primary: server(&spec.server)?,
+            secondaries: secondaries?,
+            call_timeout,
+            memory,
+            clock,
+        })
+    }
+
+    /// What one server shows, remembered.
+    async fn look_at(&self, server: &Server) -> Result<Standing, String> {
+        let sight = server.look(&self.name).await?;
+        Ok(self.memory.seen((&self.name, server.address), sight, self.ttl, Instant::now()))
+    }
+
+    fn judgement<'a>(&'a self, route: &'a Route) -> Result<Judgement<'a>, String> {
+        if route.endpoint.port != self.port {
+            return Err(format!(
+                "{} is not on port {}, and DNS carries no port: source and target must listen \
+                 on the same (route.dns.port)",
+                route.endpoint, self.port
+            ));
+        }
+        let wanted = Pointer::to(&route.endpoint)?;
+        let known = self.memory.route(&self.name, route, &wanted);
+        Ok(Judgement { wanted, route, known, ttl: self.ttl })
+    }
+
+    /// Brings the primary's record to the route; the error is why it was not done.
+    async fn bring(&self, route: &Route) -> Result<(), String> {
+        // Looked at first: what a restarted process finds is what it was to replace.
+        let standing = self.look_at(&self.primary).await?;
+        let judgement = self.judgement(route)?;
+        judgement.replaceable(&standing)?;
+        let now = &standing.sight;
+        let wanted = match route.traffic {
+            Traffic::Open => judgement.wanted.clone(),
+            // Put in place of itself: nothing changes, and a missing right is found before the
+            // fence instead of after the promotion.
+            Traffic::Held => match now.pointer() {
+                Some(pointer) => pointer,
+                None => return Err(words::absent(&self.name)),
+            },
+        };
+        let ttl = if now.is(&wanted) { now.ttl() } else { self.ttl };
+        self.primary.replace(&self.name, now, &wanted, ttl).await?;
+        // Seen at once, so that the time of the old TTL is counted from here.
+        self.look_at(&self.primary).await.map(drop)
+    }
+
+    async fn node(&self, server: &Server, route: &Route) -> ProxyView {
+        let is_primary = server.address == self.primary.address;
+        let told = self.memory.outcome(&self.name, route.epoch).filter(|_| is_primary);
+        let seen = match self.look_at(server).await {
+            Ok(standing) if is_primary => self.may_change(&standing).await.map(|()| standing),
+            other => other,
+        };
+        let reached = seen.is_ok();
+        let follows = match (seen, told) {
+            (Err(words), _) | (Ok(_), Some(Err(words))) => Err(words),
+            (Ok(standing), None | Some(Ok(()))) => self
+                .judgement(route)
+                .and_then(|judgement| judgement.follows(&standing, Instant::now())),
+        };
+        let now = self.clock.now();
+        ProxyView {
+            node: format!("dns {}", server.address),
+            connected_since: reached.then_some(now),
+            last_seen: now,
+            subscribed: true,
+            sent: Some(route.epoch),
+            acknowledged: follows.is_ok().then_some(route.epoch),
+            rejected: follows.err(),
+        }
+    }
+
+    /// Asks the primary whether this key may update the zone, by an update that changes nothing.
+    async fn may_change(&self, standing: &Standing) -> Result<(), String> {
+        if self.memory.permitted(&self.name, self.primary.address, Instant::now()) {
+            return Ok(());
+        }
+        self.primary.ask_leave(&self.name, &standing.sight).await?;
+        self.memory.permit(&self.name, self.primary.address, Instant::now());
+        Ok(())
+    }
+}
+
+/// What a gateway of this kind needs beside its spec.
+#[derive(Clone)]
+pub struct DnsSurroundings {
+    /// Bound of a question to a server, and of a probe.
+    pub call_timeout: Duration,
+    /// Shared by all gateways of a process.
+    pub memory: DnsMemory,
+    /// Wall clock, for what is shown.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Gateway for DnsGateway {
+    async fn ability(&self) -> Result<RouterAbility, Failure> {
+        Ok(RouterAbility { holds: false, holds_at_most: None, sessions: Sessions::Cut })
+    }
+
+    async fn tell(&self, route: &Route) -> Result<(), Failure> {
+        // Another service, such as a reader's, has another name; it is none of this record's.
+        if route.service != self.service {
+            return Ok(());
+        }
+        let _turn = self.memory.turn().await;
+        if self.memory.is_older(&self.name, route.epoch) {
+            return Ok(());
+        }
+        let outcome = self.bring(route).await;
+        if let Err(words) = &outcome {
+            tracing::warn!(name = %self.name, epoch = route.epoch, words, "the record is not changed");
+        }
+        self.memory.told(&self.name, route.epoch, outcome);
+        Ok(())
+    }
+
+    async fn nodes(
+        &self,
+        service: &ServiceName,
+        route: Option<&Route>,
+    ) -> Result<Vec<ProxyView>, Failure> {
+        let Some(route) = route.filter(|_| *service == self.service) else {
+            return Ok(Vec::new());
+        };
+        let servers = std::iter::once(&self.primary).chain(&self.secondaries);
+        Ok(join_all(servers.map(|server| self.node(server, route))).await)
+    }
+
+    async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {
+        if endpoint.port != self.port {
+            return Ok(Err(format!(
+                "{endpoint} is not on port {}, which applications of {} use (route.dns.port); \
+                 DNS cannot send them to another",
+                self.port, self.name
+            )));
+        }
+        if let Err(words) = Pointer::to(endpoint) {
+            return Ok(Err(words));
+        }
+        Ok(probe::probe(endpoint, self.call_timeout).await)
+    }
+}
+
+fn invalid(detail: String) -> Failure {
+    Failure::new(FailureKind::Invalid, "steer the record of route.dns", detail)
+}
