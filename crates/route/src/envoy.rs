@@ -73,8 +73,8 @@ impl EnvoyGateway {
         let EnvoySettings { listen, wire, hold_timeout, call_timeout } = settings;
         let what = format!("listen for proxies on {listen}");
         if matches!(wire, Wire::Plain) && !listen.ip().is_loopback() {
-            let detail = "plain text is for this machine only: use mutual TLS, or say that it is \
-                          meant";
+            let detail = "plain text is for this machine only: use --xds-security mtls, or \
+                          plain-anywhere when it is meant";
             return Err(Failure::new(FailureKind::Invalid, what, detail));
         }
         let stored = Stored::new(store, call_timeout);

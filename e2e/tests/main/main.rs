@@ -22,6 +22,8 @@ mod input;
 #[cfg(test)]
 mod metric;
 #[cfg(test)]
+mod mutual;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod replica;

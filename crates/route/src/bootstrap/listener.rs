@@ -122,7 +122,8 @@ fn gateway_cluster(service: &ServiceName) -> String {
     format!("gateway/{service}")
 }
 
-const GATEWAY_LISTENER: &str = r#"    # A sidecar whose machine is gone is noticed: keepalive, with Linux's numbers for its times.
+const GATEWAY_LISTENER: &str = concat!(
+    r#"    # A sidecar whose machine is gone is noticed: keepalive, with Linux's numbers for its times.
     socket_options:
     - { level: 1, name: 9, int_value: 1 }
     - { level: 6, name: 4, int_value: 30 }
@@ -140,9 +141,14 @@ const GATEWAY_LISTENER: &str = r#"    # A sidecar whose machine is gone is notic
         "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StderrAccessLog
         log_format:
           text_format_source:
-            inline_string: "gateway: client=%DOWNSTREAM_REMOTE_ADDRESS% uri=%DOWNSTREAM_PEER_URI_SAN% node=%DOWNSTREAM_PEER_SUBJECT% service=%REQUESTED_SERVER_NAME% refused=%CONNECTION_TERMINATION_DETAILS% tls=%DOWNSTREAM_TRANSPORT_FAILURE_REASON% flags=%RESPONSE_FLAGS% for=%DURATION%ms\n"
+"#,
+    r#"            inline_string: "gateway: client=%DOWNSTREAM_REMOTE_ADDRESS%"#,
+    " uri=%DOWNSTREAM_PEER_URI_SAN% node=%DOWNSTREAM_PEER_SUBJECT%",
+    " service=%REQUESTED_SERVER_NAME% refused=%CONNECTION_TERMINATION_DETAILS%",
+    r#" tls=%DOWNSTREAM_TRANSPORT_FAILURE_REASON% flags=%RESPONSE_FLAGS% for=%DURATION%ms\n"
     filter_chains:
-"#;
+"#
+);
 
 /// A service at a gateway: its name in the hello, its certificate check, its clients, its cluster.
 fn chain(

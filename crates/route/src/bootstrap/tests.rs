@@ -1,3 +1,5 @@
+//! The texts themselves, as people read them in this folder.
+
 use super::*;
 
 fn tcp(address: &str) -> Listen {

@@ -210,7 +210,7 @@ async fn two_hops_hold_through_a_restart_and_reach_the_target() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_are_renewed_under_load_without_an_error() {
-    let lifetime = Duration::from_secs(6);
+    let lifetime = Duration::from_secs(8);
     let tunnel = Tunnel::start(lifetime).await;
     let mut established = Client::connect(tunnel.orders).await;
     let begin = Instant::now();
