@@ -2,6 +2,7 @@
 
 use landfall_api::GateView;
 use landfall_core::facts::ParameterFate;
+use landfall_core::port::router::Sessions;
 use landfall_core::quantity::duration_text;
 use landfall_core::status::Run;
 use landfall_flow::View;
@@ -53,11 +54,20 @@ fn cutover(view: &View) -> Vec<String> {
             _ => format!("These parameters do not carry over as they are: {}.", lost.join(", ")),
         });
     }
+    let gateway = view.facts.gateway;
+    let (budget, holds) = (view.spec.pause_budget(), gateway.is_none_or(|gateway| gateway.holds));
+    let waits = if holds { "wait at the gateway" } else { "fail, because the gateway cannot hold" };
     check.push(format!(
-        "New connections will wait at the gateway, {} at most; then Landfall goes back by itself.",
-        duration_text::to_text(view.spec.pause_budget())
+        "New connections will {waits}, {} at most; then Landfall goes back by itself.",
+        duration_text::to_text(budget)
     ));
-    check.push("Sessions that are open on the source will be ended.".to_owned());
+    let kept = gateway.is_some_and(|gateway| gateway.sessions == Sessions::Kept);
+    check.push(if kept {
+        "The gateway gives its sessions on the source back; all others will be ended.".to_owned()
+    } else {
+        "Sessions that are open on the source will be ended.".to_owned()
+    });
+    check.extend(view.facts.warnings.values().map(|text| format!("{text}.")));
     check
 }
 

@@ -186,8 +186,9 @@ fn one_row(view: &View, row: &Row, reached: &BTreeSet<String>) -> RowView {
 #[cfg(test)]
 mod tests {
     use landfall_core::journal::RECORD_VERSION;
+    use landfall_core::port::router::{RouterAbility, Sessions};
     use landfall_core::status::{Phase, Road};
-    use landfall_core::{Epoch, MigrationName, Seq};
+    use landfall_core::{Epoch, Fact, MigrationName, Seq};
 
     use super::*;
 
@@ -302,6 +303,25 @@ quarantine_group = "sg-source"
         let undone = shown(vec![(None, finished)]);
         assert_eq!(undone.writes, Writes::Source);
         assert!(undone.safe.contains("undone"), "{}", undone.safe);
+    }
+
+    #[test]
+    fn the_gate_says_what_a_gateway_cannot_do() {
+        let at_the_gate = |ability: Option<RouterAbility>| {
+            let step = "replicate.approve_cutover";
+            let learned = ability.map(|ability| {
+                (Some(step), Record::Learned { fact: Box::new(Fact::Gateway(ability)) })
+            });
+            let mut records = vec![(Some(step), entered(Phase::Replicate, Course::Doing))];
+            records.extend(learned);
+            records.push((Some(step), Record::GateOpened { gate: "approve_cutover".to_owned() }));
+            gate::gate(&fold(records), "x").unwrap().check.join(" ")
+        };
+        assert!(at_the_gate(None).contains("connections will wait at the gateway"));
+        let (holds_at_most, sessions) = (None, Sessions::Kept);
+        let told = at_the_gate(Some(RouterAbility { holds: false, holds_at_most, sessions }));
+        assert!(told.contains("connections will fail"), "{told}");
+        assert!(told.contains("gives its sessions on the source back"), "{told}");
     }
 
     #[test]

@@ -197,7 +197,8 @@ pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &Services, order: O
     };
     let follow = seen.somebody_follows(&behind);
     let then = match (spec.route.stragglers, order) {
-        _ if unheld => left_behind(&behind, &words, order),
+        // Not left behind: at the release it is waited for like all others.
+        _ if unheld => Plan::Done,
         (Stragglers::GoOn, _) if follow => left_behind(&behind, &words, order),
         (Stragglers::Undo, Order::Hold) => {
             Plan::GiveUp(format!("{}: {}", problem.primary, words.join("; ")))

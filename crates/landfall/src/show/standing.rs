@@ -288,6 +288,29 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_nothing_is_told_all_the_same() {
+        let mut view = sample::view(Run::Running);
+        let facts = &mut view.facts;
+        facts.warnings.insert("room".to_owned(), "the target takes 100 sessions".to_owned());
+        let why = "the hold: sidecar-2 has not acknowledged".to_owned();
+        facts.left_behind.insert("sidecar-2".to_owned(), why);
+        facts.sessions_ended.idle = vec![1, 2, 3];
+        facts.sessions_ended.in_transaction = vec![4];
+        for width in [40, 100] {
+            let text = now(&view, width);
+            assert_fits(&text, width);
+            let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in [
+                "the target takes 100 sessions",
+                "sidecar-2 is not waited for",
+                "sessions ended: 3 idle, 1 in a transaction",
+            ] {
+                assert!(flat.contains(part), "{part} missing in\n{text}");
+            }
+        }
+    }
+
+    #[test]
     fn the_list_is_one_line_each() {
         let view = sample::at_the_gate();
         let one = line(view);
