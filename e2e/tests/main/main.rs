@@ -26,6 +26,8 @@ mod mutual;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod replica;
 #[cfg(test)]
 mod rivals;
