@@ -8,6 +8,7 @@ mod control;
 mod gateway;
 mod memory;
 mod mutual;
+mod pace;
 mod patience;
 mod stand_in;
 
