@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use landfall_core::action::RouteAction;
-use landfall_core::journal::{Commitment, Entry, Record};
+use landfall_core::journal::{Commitment, Entry, NewEntry, Record, Request};
 use landfall_core::port::database::SessionState;
 use landfall_core::port::router::{Route, Sessions, Traffic};
 use landfall_core::spec::{Approval, Network, Stragglers};
@@ -98,7 +98,10 @@ fn a_reader_goes_to_readers_that_come_in_the_soak() {
     bench.spec.approve.acceptance = Approval::Person;
     let before = bench.world.footprint();
     bench.start();
-    let asked = |entry: &landfall_core::journal::NewEntry| matches!(&entry.record, Record::GateOpened { gate } if gate == "accept");
+    let asked = |entry: &NewEntry| {
+        let Record::GateOpened { gate } = &entry.record else { return false };
+        gate == "accept"
+    };
     let strike = Strike::does(Moment::After, asked, || {
         bench.world.meddle(|world| world.target_reader("orders-aurora-2"));
     });
@@ -109,7 +112,7 @@ fn a_reader_goes_to_readers_that_come_in_the_soak() {
             if routed(&bench).len() > 10 {
                 let note = String::new();
                 let (gate, by) = ("accept".to_owned(), "ann".to_owned());
-                let request = landfall_core::journal::Request::Approve { gate, by, note };
+                let request = Request::Approve { gate, by, note };
                 let _ = bench.ask(request);
             }
         }
