@@ -7,6 +7,7 @@
 //! half-way leaves a staging folder that the next one removes. One setup works at a time.
 
 mod awscli;
+mod clients;
 mod debian;
 mod dns;
 mod envoy;
@@ -45,6 +46,8 @@ enum Forced {
     Awscli,
     Pgbouncer,
     Knot,
+    Clients,
+    Pgjdbc,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -90,6 +93,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
         awscli::ensure(&store, &mut seen, options.need(Forced::Awscli))?,
         pgbouncer::ensure(&store, &mut seen, options.need(Forced::Pgbouncer))?,
         dns::ensure(&store, &mut seen, options.need(Forced::Knot))?,
+        clients::ensure_python(&store, options.need(Forced::Clients))?,
+        clients::ensure_jdbc(&store, options.need(Forced::Pgjdbc))?,
     ];
     for tool in &tools {
         options.say(&described(tool));

@@ -32,13 +32,21 @@ pub(super) const PGBOUNCER: Pin =
 pub(super) const KNOT: Pin =
     Pin { tool: "knot", version: "3.2.6", requirements: include_str!("pins/knot.txt") };
 
+/// Clients for tests; the Java runtime is in it.
+pub(super) const CLIENTS: Pin =
+    Pin { tool: "clients", version: "3.3.9", requirements: include_str!("pins/clients.txt") };
+
+/// A Debian package for every architecture.
+pub(super) const PGJDBC: Pin =
+    Pin { tool: "pgjdbc", version: "42.5.5", requirements: include_str!("pins/pgjdbc.txt") };
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT] {
+        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC] {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
