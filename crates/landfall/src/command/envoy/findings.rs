@@ -279,7 +279,7 @@ mod tests {
         let mut impatient = proxy();
         impatient["on_demand"]["timeout"] = json!("5s");
         assert!(
-            bad_ones(&seen(&impatient))[0].contains("5.0 s"),
+            bad_ones(&seen(&impatient))[0].contains("after 5 s"),
             "{:?}",
             bad_ones(&seen(&impatient))
         );
