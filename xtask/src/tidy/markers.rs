@@ -18,6 +18,8 @@ const MAY_SLEEP: &[(&str, &str)] = &[
     ("crates/postgres/tests/conformance.rs", "the pause between two looks of the suite"),
     ("crates/postgres/tests/smoke.rs", "a query of PostgreSQL that is to be cut off"),
     ("crates/route/tests/envoy/control.rs", "a clock for the router, not a pause"),
+    ("crates/route/tests/pgbouncer/load.rs", "a query of PostgreSQL, to have a transaction last"),
+    ("crates/route/tests/pgbouncer/rig.rs", "a clock for the router, not a pause"),
     ("crates/server/src/locked.rs", "the model's clock: virtual time"),
     ("e2e/src/", "the stage's own waits: looks with a bound that print what they saw"),
     ("e2e/examples/", "the same in the demo and the benchmarks"),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_core::Endpoint;
 
-use super::shown::MARKER;
+use super::shown::{MARKER, Minimum};
 
 /// What the lines of a route say, and where `SHOW DATABASES` must lead then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,8 @@ impl Lines {
     /// The file for a hold. A minimum of server connections would have them tried in the pause,
     /// and PgBouncer counts each try that it breaks off itself as a failed login: for as long as
     /// `server_login_retry` clients would be sent away after the release.
-    pub(super) fn held(&self, minimum_is_known: Minimum, epoch: u64) -> String {
-        let mut text = match minimum_is_known {
+    pub(super) fn held(&self, minimum: Minimum, epoch: u64) -> String {
+        let mut text = match minimum {
             Minimum::Known => self.text(" min_pool_size=0"),
             Minimum::Unknown => self.text(""),
         };
@@ -74,13 +74,6 @@ impl Lines {
         }
         text
     }
-}
-
-/// Whether a version has `min_pool_size` for a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Minimum {
-    Known,
-    Unknown,
 }
 
 /// The value of a key in a connection string; the last one counts, as it does in PgBouncer.
@@ -167,24 +160,20 @@ mod tests {
     fn the_files_of_a_route() {
         let lines = lines("host={host} port={port} dbname={database}").unwrap();
         assert_eq!((lines.host.as_str(), lines.port.as_str()), ("db.test", "5433"));
-        is(
-            &lines.open(),
+        assert_eq!(
+            lines.open(),
             "; Written by Landfall: changes made here are lost.\n[databases]\n\
              shop = host=db.test port=5433 dbname=shop\n\
              stock = host=db.test port=5433 dbname=stock\n",
         );
-        is(
-            &lines.held(Minimum::Known, 3),
+        assert_eq!(
+            lines.held(Minimum::Known, 3),
             "; Written by Landfall: changes made here are lost.\n[databases]\n\
              shop = host=db.test port=5433 dbname=shop min_pool_size=0\n\
              stock = host=db.test port=5433 dbname=stock min_pool_size=0\n\
              landfall_held = host=/nonexistent port=1 dbname=epoch_3\n",
         );
         assert!(!lines.held(Minimum::Unknown, 3).contains("min_pool_size"));
-    }
-
-    fn is(found: &str, wanted: &str) {
-        assert_eq!(found, wanted);
     }
 
     #[test]

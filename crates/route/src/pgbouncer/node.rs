@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::PgBouncerNodeSettings;
 use super::console::{Begun, Console, Trouble, quoted};
-use super::file::{self, Lines, Minimum};
+use super::file::{self, Lines};
 use super::shown::{self, Shown};
 
 /// Between two looks of a telling.
@@ -177,7 +177,7 @@ impl Node {
         let lines = self.lines(route)?;
         let shown = self.shown().await?;
         let prepared = if shown.lead_to(&lines.host, &lines.port) && !shown.marked {
-            self.install(&lines.held(minimum(&shown), route.epoch)).await
+            self.install(&lines.held(shown.minimum(), route.epoch)).await
         } else {
             Ok(shown)
         };
@@ -251,7 +251,7 @@ impl Node {
             return Ok(());
         }
         if !there {
-            shown = self.install(&lines.held(minimum(&shown), route.epoch)).await?;
+            shown = self.install(&lines.held(shown.minimum(), route.epoch)).await?;
             if !shown.lead_to(&lines.host, &lines.port) {
                 return Err(Trouble::Refused(self.not_read()));
             }
@@ -330,11 +330,6 @@ impl Node {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.')
-}
-
-fn minimum(shown: &Shown) -> Minimum {
-    let known = shown.databases.iter().all(|database| database.has_minimum);
-    if known { Minimum::Known } else { Minimum::Unknown }
 }
 
 fn not_ours_to_change(shown: &Shown, lines: &Lines) -> String {

@@ -18,8 +18,14 @@ pub(super) struct Database {
     pub(super) paused: bool,
     /// Its own, when it has one.
     pub(super) pool_mode: Option<String>,
-    /// This version knows `min_pool_size` of a database.
-    pub(super) has_minimum: bool,
+    pub(super) minimum: Minimum,
+}
+
+/// Whether this version has `min_pool_size` for a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Minimum {
+    Known,
+    Unknown,
 }
 
 impl Database {
@@ -31,7 +37,7 @@ impl Database {
             port: text("port"),
             paused: row.get("paused")? != "0",
             pool_mode: text("pool_mode"),
-            has_minimum: row.get("min_pool_size").is_some(),
+            minimum: row.get("min_pool_size").map_or(Minimum::Unknown, |_| Minimum::Known),
         })
     }
 
@@ -63,6 +69,11 @@ impl Shown {
         };
         let databases = wanted.iter().map(find).collect::<Result<_, _>>()?;
         Ok(Self { databases, marked: all.iter().any(|database| database.name == MARKER) })
+    }
+
+    pub(super) fn minimum(&self) -> Minimum {
+        let known = self.databases.iter().all(|database| database.minimum == Minimum::Known);
+        if known { Minimum::Known } else { Minimum::Unknown }
     }
 
     pub(super) fn all_paused(&self) -> bool {
@@ -143,7 +154,7 @@ mod tests {
             port: Some(port.to_owned()),
             paused,
             pool_mode: None,
-            has_minimum: true,
+            minimum: Minimum::Known,
         };
         let shown = |databases| Shown { databases, marked: false };
         let both = shown(vec![database("a", "1", true), database("b", "1", true)]);

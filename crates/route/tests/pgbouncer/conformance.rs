@@ -31,14 +31,14 @@ struct OverPgBouncer {
 impl RouterFixture for OverPgBouncer {
     fn router(&self) -> &dyn Router {
         let newest = self.taken.load(Ordering::SeqCst) - 1;
-        self.routers[newest].get().expect("it was made with its service")
+        self.routers.get(newest).and_then(OnceLock::get).expect("it was made with its service")
     }
 
     async fn fresh_service(&self) -> ServiceName {
         let number = self.taken.load(Ordering::SeqCst);
         let service = ServiceName::new(format!("service-{number}"));
-        let made = self.routers[number].set(self.rig.router(&service));
-        assert!(made.is_ok(), "a service is made once");
+        let made = self.routers.get(number).map(|slot| slot.set(self.rig.router(&service)).is_ok());
+        assert_eq!(made, Some(true), "as many services as there are, each made once");
         self.taken.store(number + 1, Ordering::SeqCst);
         let tending = self.rig.router(&service).tending(vec![service.clone()]);
         *self.tending.lock().expect("no panic") = Some(tending);
@@ -69,8 +69,8 @@ impl RouterFixture for OverPgBouncer {
                 }
             }
             Traffic::Held => {
-                self.rig.nodes[0].kill().await;
-                self.rig.nodes[0].start_again().await.expect("start it again");
+                self.rig.node(0).kill().await;
+                self.rig.node(0).start_again().await.expect("start it again");
             }
         }
         "node-1".to_owned()

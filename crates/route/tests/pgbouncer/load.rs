@@ -40,7 +40,7 @@ impl Tally {
 
 /// Half of the clients in transactions of several statements, half in single ones.
 async fn client(rig: Arc<Rig>, number: usize, tally: Arc<Tally>) {
-    let node = rig.nodes[number % rig.nodes.len()].address();
+    let node = rig.node(number % rig.nodes.len()).address();
     let session = connect(node, "shop", APPLICATION).await.expect("log in");
     for seq in 0.. {
         if tally.enough.load(Ordering::SeqCst) {

@@ -72,6 +72,10 @@ impl Rig {
         Self { store: Arc::default(), nodes, _folder: folder }
     }
 
+    pub(crate) fn node(&self, number: usize) -> &Pooler {
+        self.nodes.get(number).expect("a node of the rig")
+    }
+
     pub(crate) fn gateway(&self, service: &ServiceName) -> Arc<PgBouncerGateway> {
         let node = |(number, node): (usize, &Pooler)| PgBouncerNodeSettings {
             name: format!("node-{}", number + 1),
@@ -100,13 +104,13 @@ impl Rig {
 
     /// A console of a node, as its operator has it.
     pub(crate) async fn console(&self, node: usize) -> Client {
-        connect(self.nodes[node].address(), "pgbouncer", OPERATOR).await.expect("the console")
+        connect(self.node(node).address(), "pgbouncer", OPERATOR).await.expect("the console")
     }
 
     /// The operator points a node by hand.
     pub(crate) async fn point_by_hand(&self, node: usize, endpoint: &Endpoint) {
         let text = format!("[databases]\n{}", line(endpoint));
-        std::fs::write(self.nodes[node].databases_file(), text).expect("write the file");
+        std::fs::write(self.node(node).databases_file(), text).expect("write the file");
         let console = self.console(node).await;
         console.simple_query("RELOAD").await.expect("reload");
         // Refused when it is not paused.

@@ -79,7 +79,8 @@ impl Database {
         let end = Instant::now() + grace;
         loop {
             self.server.query(END_IDLE, &[]).await.expect("end idle sessions");
-            let left: String = self.server.query(LEFT, &[]).await.expect("who is left")[0].get(0);
+            let rows = self.server.query(LEFT, &[]).await.expect("who is left");
+            let left: String = rows.first().expect("a row").get(0);
             if left.is_empty() {
                 return;
             }
