@@ -187,7 +187,7 @@ fn by_metric(spec: &Spec, reading: Reading, now: Timestamp) -> Plan {
         Code::ProofMissing,
         "OldestReplicationSlotLag does not touch zero after the fence",
         "A stale slot or a stalled replica keeps it up, or CloudWatch reports nothing; `landfall \
-         resume` waits on, `landfall abort` opens the source.",
+         resume` fences and proves anew, `landfall abort` opens the source.",
     )
     .detail(format!("{} points after the fence, {} near zero", reading.points, reading.touches));
     let why = "OldestReplicationSlotLag to touch zero after the fence";
