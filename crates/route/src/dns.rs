@@ -115,8 +115,7 @@ impl DnsGateway {
         let now = &standing.sight;
         let wanted = match route.traffic {
             Traffic::Open => judgement.wanted.clone(),
-            // Put in place of itself: nothing changes, and a missing right is found before the
-            // fence instead of after the promotion.
+            // In place of itself, which changes nothing and says whether it could be changed.
             Traffic::Held => match now.pointer() {
                 Some(pointer) => pointer,
                 None => return Err(words::absent(&self.name)),
@@ -154,12 +153,17 @@ impl DnsGateway {
         }
     }
 
-    /// Asks the primary whether this key may update the zone, by an update that changes nothing.
+    /// Asks the primary whether this key may change the record, by putting it in place of itself:
+    /// nothing changes, and a missing right is found long before the release.
     async fn may_change(&self, standing: &Standing) -> Result<(), String> {
         if self.memory.permitted(&self.name, self.primary.address, Instant::now()) {
             return Ok(());
         }
-        self.primary.ask_leave(&self.name, &standing.sight).await?;
+        let now = &standing.sight;
+        match now.pointer() {
+            Some(same) => self.primary.replace(&self.name, now, &same, now.ttl()).await?,
+            None => self.primary.ask_leave(&self.name, now).await?,
+        }
         self.memory.permit(&self.name, self.primary.address, Instant::now());
         Ok(())
     }
