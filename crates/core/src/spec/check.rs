@@ -300,10 +300,10 @@ lag_max = "64MiB"
         let told = gateway("\"pgbouncer\"", &node.replace("fil =", "file ="));
         assert!(told.contains("route.pgbouncer.databases"), "{told}");
         let dns = "[route.dns]\nname = \"orders.db\"\nzone = \"example.com\"\nserver = \"ns1\"\n\
-                   key_name = \"k\"\n";
+                   key_name = \"k\"\nsecondaries = [\"ns2\"]\nttl = \"10s\"\n";
         let told = gateway("[\"envoy\", \"dns\"]", dns);
-        for key in ["route.dns.name", "route.dns.server", "route.dns.key"] {
-            assert!(told.contains(key), "{key} missing in {told}");
+        for key in ["name", "server", "secondaries", "ttl", "key"] {
+            assert!(told.contains(&format!("route.dns.{key}")), "{key} missing in {told}");
         }
         assert!(gateway("\"envoy\"", dns).contains("nothing uses it"));
     }
