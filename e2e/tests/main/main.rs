@@ -12,6 +12,8 @@ mod bypass;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod composite;
+#[cfg(test)]
 mod death;
 #[cfg(test)]
 mod full_disk;
