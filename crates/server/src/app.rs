@@ -134,9 +134,9 @@ impl App {
         // elsewhere.
         for name in self.store.migrations().await? {
             let Ok(view) = self.view(&name).await else { continue };
-            services
-                .entry(view.spec.route.service.clone())
-                .and_modify(|spec| *spec = Some(view.spec));
+            for service in view.spec.services() {
+                services.entry(service.clone()).and_modify(|spec| *spec = Some(view.spec.clone()));
+            }
         }
         let mut routes = Vec::new();
         for (service, spec) in services {

@@ -110,7 +110,9 @@ pub async fn a_route_goes_through_a_cutover<F: RouterFixture>(fixture: &F) {
     let (source, target) = sides(fixture).await;
     for (action, route) in cutover(&service, &source, &target) {
         act(fixture, &action).await;
-        assert_eq!(view(fixture, &service).await.route, Some(route), "{action}");
+        assert_eq!(view(fixture, &service).await.route.as_ref(), Some(&route), "{action}");
+        let routes = fixture.router().routes().await.expect("they can be listed");
+        assert!(routes.contains(&route), "{action}: not among {routes:?}");
     }
 }
 
