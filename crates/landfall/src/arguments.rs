@@ -193,7 +193,7 @@ impl Driving {
         let hold = timeout("--hold-timeout", &self.hold_timeout)?;
         let lifetime = timeout("--certificate-lifetime", &self.certificate_lifetime)?;
         if lifetime > LONGEST_LIFETIME {
-            return Err(Stop::mistake("--certificate-lifetime: at most 90d."));
+            return Err(Stop::mistake("--certificate-lifetime: at most 2160h."));
         }
         let xds = match self.xds_security {
             Security::Plain => XdsSecurity::Plain,

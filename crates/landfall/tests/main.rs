@@ -62,13 +62,23 @@ fn what_is_typed_wrong_is_exit_1_with_nothing_on_stdout() {
     std::fs::write(home.path().join("bad.toml"), SPEC.replace("[route]", "[rout]")).unwrap();
     for (arguments, told) in [
         (&["frobnicate"][..], "unrecognized subcommand"),
-        (&["explain", "99"], "LF-001 to LF-041"),
+        (&["explain", "99"], "LF-001 to LF-042"),
         (&["status", "nope"], "LF-036: no move is named nope"),
         (&["plan", "absent.toml"], "absent.toml"),
         (&["plan", "bad.toml"], "did you mean [route]?"),
         (&["route", "add", "orders", "somewhere"], "HOST:PORT"),
         (&["run", "bad.toml", "--call-timeout", "5"], "--call-timeout"),
         (&["lab", "status"], "landfall lab up"),
+        (&["serve", "--certificate-lifetime", "9999h"], "at most 2160h"),
+        (&["envoy", "bootstrap", "--node", "n", "--listen", "orders=7"], "orders=127.0.0.1:6432"),
+        (
+            &["envoy", "bootstrap", "--role=gateway", "--node=n", "--listen=orders=127.0.0.1:1"],
+            "--out",
+        ),
+        (
+            &["envoy", "bootstrap", "--role=sidecar", "--node=n", "--listen=orders=127.0.0.1:1"],
+            "--out",
+        ),
     ] {
         let (exit, stdout, stderr) = run(home.path(), arguments);
         assert_eq!((exit, stdout.as_str()), (1, ""), "{arguments:?}: {stderr}");
@@ -91,7 +101,7 @@ fn json_is_on_stdout_and_problems_are_json_on_stderr() {
 fn every_code_is_explained() {
     let home = home();
     let (exit, list, _) = run(home.path(), &["explain"]);
-    assert!(exit == 0 && list.lines().count() == 41, "{list}");
+    assert!(exit == 0 && list.lines().count() == 42, "{list}");
     let (_, page, _) = run(home.path(), &["explain", "14"]);
     assert!(page.starts_with("# LF-014: "), "{page}");
 }
