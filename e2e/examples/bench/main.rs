@@ -2,6 +2,7 @@
 //! of several, beside what it must be compared with, measured in the same run.
 
 mod floor;
+mod path;
 
 use std::io::Write as _;
 use std::process::{ExitCode, Stdio};
@@ -33,6 +34,15 @@ enum What {
         #[arg(long, default_value_t = 100)]
         megabytes: u32,
     },
+    /// The way to the database: pgbench directly, through one Envoy, through two with mutual TLS
+    Path {
+        /// How many turns
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Of each pgbench
+        #[arg(long, default_value_t = 3)]
+        seconds: u32,
+    },
     /// The binary: `--help`, and an idle server's memory
     Binary {
         /// How often
@@ -45,6 +55,7 @@ enum What {
 async fn main() -> ExitCode {
     let done = match Options::parse().what {
         What::Cutover { runs, megabytes } => cutover(runs, megabytes).await,
+        What::Path { runs, seconds } => path::measure(runs, seconds).await,
         What::Binary { runs } => binary(runs).await,
     };
     match done.and_then(|figures| print(&figures)) {

@@ -10,6 +10,8 @@ mod abort;
 #[cfg(test)]
 mod bypass;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod composite;

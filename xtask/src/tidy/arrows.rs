@@ -49,7 +49,8 @@ const TABLE: &[Row] = &[
     Row {
         package: "landfall-e2e",
         uses: &["landfall-lab", "landfall-api", "landfall"],
-        tests_also_use: &[],
+        // Decision 0018.
+        tests_also_use: &["landfall-core", "landfall-route", "landfall-store"],
     },
     Row {
         package: "xtask",
