@@ -274,7 +274,7 @@ pub(crate) enum Route {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Envoy {
     /// Print the configuration file that an Envoy starts with, or write it with its certificates
-    Bootstrap(Bootstrap),
+    Bootstrap(Box<Bootstrap>),
     /// Ask a running Envoy whether it would hold connections, and until when it is trusted
     Check(Check),
 }

@@ -313,6 +313,6 @@ mod tests {
     #[test]
     fn a_service_that_is_not_listened_for_cannot_be_allowed() {
         let listeners = [listener("orders=127.0.0.1:1").unwrap()];
-        assert!(super::allowed(&["user=web".to_owned()], &listeners, "corp").is_err());
+        assert!(allowed(&["user=web".to_owned()], &listeners, "corp").is_err());
     }
 }
