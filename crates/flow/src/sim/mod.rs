@@ -24,6 +24,7 @@ use landfall_core::Spec;
 use landfall_core::ids::MigrationName;
 use landfall_core::journal::Entry;
 use landfall_core::port::Clock;
+use landfall_core::port::router::Sessions;
 use landfall_core::status::{Outcome, Status};
 
 use crate::driver::{Driver, Ended, Gauge, Pace};
@@ -89,6 +90,12 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Report {
     }
     if !spec.route.reader.is_empty() {
         world.meddle(|world| world.reader());
+    }
+    if dice.chance(200) {
+        world.meddle(|world| world.ability().holds = false);
+    }
+    if dice.chance(200) {
+        world.meddle(|world| world.ability().sessions = Sessions::Kept);
     }
     let (store, story, before) = (MemoryStore::default(), Story::new(&world), world.footprint());
     let begin = world.instant();
