@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: figures as JSON. Timings on shared machines are noisy, so each is a median
 //! of several, beside what it must be compared with, measured in the same run.
 
+mod fleet;
 mod floor;
+mod held;
 mod path;
 
 use std::io::Write as _;
@@ -9,8 +11,8 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, Subcommand};
-use landfall_e2e::{Product, Stage, StageConfig};
+use clap::{Parser, Subcommand, ValueEnum};
+use landfall_e2e::{Pooling, Product, Report, Router, Stage, StageConfig};
 use landfall_lab::process::Signal;
 use landfall_lab::seed::Size;
 use serde_json::{Value, json};
@@ -33,6 +35,22 @@ enum What {
         /// Data on the source, MB
         #[arg(long, default_value_t = 100)]
         megabytes: u32,
+        /// What the application connects through
+        #[arg(long, value_enum, default_value = "envoy")]
+        router: RouterOption,
+    },
+    /// Connections that wait: hold to acknowledgement, release to first result; and the push to
+    /// a thousand proxies
+    Route {
+        /// How many rounds for each number of connections
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Numbers of waiting connections
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 50, 500])]
+        held: Vec<usize>,
+        /// Simulated proxies
+        #[arg(long, default_value_t = 1_000)]
+        proxies: usize,
     },
     /// The way to the database: pgbench directly, through one Envoy, through two with mutual TLS
     Path {
@@ -51,10 +69,28 @@ enum What {
     },
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RouterOption {
+    Envoy,
+    EnvoyMtls,
+    Pgbouncer,
+}
+
+impl From<RouterOption> for Router {
+    fn from(option: RouterOption) -> Self {
+        match option {
+            RouterOption::Envoy => Self::Envoy,
+            RouterOption::EnvoyMtls => Self::EnvoyMtls,
+            RouterOption::Pgbouncer => Self::Pgbouncer(Pooling::Transaction),
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Options::parse().what {
-        What::Cutover { runs, megabytes } => cutover(runs, megabytes).await,
+        What::Cutover { runs, megabytes, router } => cutover(runs, megabytes, router.into()).await,
+        What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,
         What::Binary { runs } => binary(runs).await,
     };
@@ -71,41 +107,58 @@ fn print(figures: &Value) -> Result<()> {
     writeln!(std::io::stdout(), "{figures:#}").context("write the figures")
 }
 
-async fn cutover(runs: usize, megabytes: u32) -> Result<Value> {
+async fn cutover(runs: usize, megabytes: u32, router: Router) -> Result<Value> {
     ensure!(runs > 0, "--runs 0 measures nothing");
-    let mut all = Vec::new();
+    let mut floors = Vec::new();
+    let mut reports = Vec::new();
     for _ in 0..runs {
         let floor = floor::measure().await.context("measure the floor")?;
-        let config = StageConfig { size: Size::Megabytes(megabytes), ..StageConfig::default() };
-        let mut stage = Stage::set(config, None).await?;
+        let size = Size::Megabytes(megabytes);
+        let mut stage = Stage::set(StageConfig { size, router, ..StageConfig::default() }, None)
+            .await
+            .context("set the stage")?;
         let followed = stage.run(Duration::from_mins(5)).await?;
         let report = stage.close(&followed).await?;
         ensure!(report.is_good(), "a move was not good: {report:?}");
-        all.push((floor.as_secs_f64() * 1000.0, report.pause_ms));
+        floors.push(floor.as_secs_f64() * 1000.0);
+        reports.push(report);
     }
-    let floors: Vec<f64> = all.iter().map(|(floor, _)| *floor).collect();
-    let pauses: Vec<f64> = all.iter().map(|(_, pause)| *pause).collect();
-    let (floor, pause) = (median(&floors), median(&pauses));
+    let of = |figure: fn(&Report) -> f64| reports.iter().map(figure).collect::<Vec<f64>>();
+    let (floor, pauses) = (median(&floors), of(|report| report.pause_ms));
+    let (p99, longest) = (of(|report| report.added_p99_ms), of(|report| report.added_max_ms));
     Ok(json!({
         "runs": runs,
         "megabytes": megabytes,
         "floor_ms": floors,
         "pause_ms": pauses,
         "median_floor_ms": floor,
-        "median_pause_ms": pause,
+        "median_pause_ms": median(&pauses),
+        "added_latency_p99_ms": p99,
+        "added_latency_max_ms": longest,
+        "median_added_latency_max_ms": median(&longest),
+        "failed_statements": reports.iter().map(|report| report.failed_statements).sum::<u64>(),
+        "sessions_cut": reports.iter().map(|report| report.sessions_cut).sum::<u64>(),
         "aim_ms": 1.5 * floor + 250.0,
         "lab_delays_in_the_pause_ms": { "security_groups": 150, "promote": 200 },
     }))
 }
 
+async fn route(runs: usize, held: &[usize], proxies: usize) -> Result<Value> {
+    ensure!(runs > 0 && proxies > 0, "nothing to measure");
+    let fleet = fleet::measure(proxies).await.context("measure the fleet")?;
+    Ok(json!({ "held": held::measure(held, runs).await?, "fleet": fleet }))
+}
+
+/// A server that never gets to AWS wants a region all the same.
+fn no_aws() -> Vec<(String, String)> {
+    [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
 async fn binary(runs: usize) -> Result<Value> {
     let folder = tempfile::tempdir().context("make a folder")?;
-    let environment = vec![
-        ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID".to_owned(), "none".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY".to_owned(), "none".to_owned()),
-    ];
-    let mut product = Product::new(folder.path(), environment)?;
+    let mut product = Product::new(folder.path(), no_aws())?;
     let mut help = Vec::new();
     for _ in 0..runs.max(1) {
         let begin = std::time::Instant::now();
