@@ -17,6 +17,8 @@ const MAY_SLEEP: &[(&str, &str)] = &[
     ("crates/aws/tests/lab.rs", "the pause between two looks of the conformance suite"),
     ("crates/postgres/tests/conformance.rs", "the pause between two looks of the suite"),
     ("crates/postgres/tests/smoke.rs", "a query of PostgreSQL that is to be cut off"),
+    ("crates/route/tests/command/program.rs", "a clock for the router, not a pause"),
+    ("crates/route/tests/dns/bench.rs", "a clock for the router, not a pause"),
     ("crates/route/tests/envoy/control.rs", "a clock for the router, not a pause"),
     ("crates/route/tests/pgbouncer/load.rs", "a query of PostgreSQL, to have a transaction last"),
     ("crates/route/tests/pgbouncer/rig.rs", "a clock for the router, not a pause"),

@@ -11,7 +11,7 @@ use landfall_core::spec::CommandSpec;
 use landfall_route::CommandGateway;
 use tempfile::TempDir;
 
-use crate::patience::{eventually, pause};
+use crate::patience::eventually;
 
 pub(crate) struct WallClock;
 
@@ -21,8 +21,8 @@ impl Clock for WallClock {
         Timestamp::now()
     }
 
-    async fn sleep(&self, _: Duration) {
-        pause().await;
+    async fn sleep(&self, duration: Duration) {
+        let _ = tokio::time::timeout(duration, std::future::pending::<()>()).await;
     }
 }
 
