@@ -30,6 +30,8 @@ mod mutual;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod pgbouncer;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod replica;
