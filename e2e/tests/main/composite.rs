@@ -37,7 +37,10 @@ fn with_program(stage: &mut Stage) -> PathBuf {
     std::fs::write(&program, PROGRAM).expect("write the program");
     let extra = &mut stage.spec.extra;
     extra.push(("route", r#"router = ["envoy", "command"]"#.to_owned()));
-    extra.push(("route.command", format!("program = [\"sh\", {:?}]", program.display().to_string())));
+    extra.push((
+        "route.command",
+        format!("program = [\"sh\", {:?}]", program.display().to_string()),
+    ));
     extra.push(("route.command", "holds = true".to_owned()));
     folder
 }
