@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use envoy_types::pb::envoy::config::core::v3::Node;
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
-};
+use envoy_types::pb::envoy::service::discovery::v3 as discovery;
 use landfall_api::AdoptRoute;
 use landfall_core::{Endpoint, ServiceName};
 use landfall_e2e::Product;
@@ -19,6 +16,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
+
+use discovery::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
 const BOUND: Duration = Duration::from_secs(120);
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
