@@ -16,6 +16,7 @@ use landfall_core::{Code, Spec};
 use serde::{Deserialize, Serialize};
 
 use crate::bypass::{self, Party};
+use crate::patience;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -414,6 +415,17 @@ fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
     let Some(inside) = survey.inside.as_ref().filter(|inside| !inside.parties.is_empty()) else {
         return;
     };
+    let holds = matches!(&survey.gateway, Some(Ok(ability)) if ability.holds);
+    let impatient = patience::impatient(&inside.parties, spec.pause_budget());
+    if holds && impatient > 0 {
+        found.push(finding(
+            Severity::Warning,
+            service,
+            &format!("{impatient} sessions are of the JDBC driver, which waits 5 s at the gateway"),
+            "Set sslResponseTimeout (milliseconds) above route.pause_budget in their URLs: \
+             connectTimeout does not cover it.",
+        ));
+    }
     let networks = &spec.route.gateway_networks;
     if networks.is_empty() {
         found.push(finding(

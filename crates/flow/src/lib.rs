@@ -12,6 +12,7 @@ pub mod model;
 
 pub mod page;
 pub mod parameters;
+mod patience;
 pub mod process;
 
 pub mod rehearse;

@@ -145,8 +145,8 @@ fn gateway_problem(doing: &str, who: &[String]) -> Problem {
     Problem::new(
         Code::GatewayNotReady,
         format!("{doing}: {} of the gateway's proxies do not follow", who.len()),
-        "Look at those Envoy processes and their way to Landfall (`landfall route status`); then \
-         run `landfall resume`, or `landfall abort`.",
+        "Look at those gateways and their way to Landfall (`landfall route status`); then run \
+         `landfall resume`, or `landfall abort`.",
     )
     .detail(who.join("; "))
 }

@@ -167,7 +167,8 @@ fn too_short(spec: &Spec, ability: RouterAbility) -> Option<Problem> {
                 duration_text::to_text(longest),
                 duration_text::to_text(budget)
             ),
-            "Lower route.pause_budget, or print the bootstrap again with a longer hold timeout.",
+            "Lower route.pause_budget, or let the gateway wait longer: Envoy by a bootstrap with a \
+             longer --hold-timeout, PgBouncer by query_wait_timeout and client_login_timeout.",
         )
     })
 }

@@ -185,6 +185,29 @@ fn a_service_that_leads_to_what_stays_behind_is_named() {
 }
 
 #[test]
+fn clients_that_give_up_before_the_hold_ends_are_told() {
+    let bench = bench(Way::Terminate);
+    let mut taken = None;
+    bench.on(async {
+        taken = Some(landfall_flow::assess::survey(&bench.ports(), &bench.spec).await.unwrap());
+    });
+    let mut survey = taken.unwrap();
+    let told = |survey: &landfall_flow::assess::Survey| {
+        let found = landfall_flow::assess::findings(&bench.spec, survey);
+        found.into_iter().find(|one| one.remedy.contains("sslResponseTimeout"))
+    };
+    assert_eq!(told(&survey), None);
+    let parties = &mut survey.inside.as_mut().unwrap().parties;
+    "PostgreSQL JDBC Driver".clone_into(&mut parties[0].application);
+    let count = parties[0].count;
+    let finding = told(&survey).expect("it waits 5 s, and the budget is longer");
+    assert!(finding.what.starts_with(&format!("{count} sessions")), "{finding:?}");
+    let Some(Ok(ability)) = &mut survey.gateway else { unreachable!("the model has a gateway") };
+    ability.holds = false;
+    assert_eq!(told(&survey), None, "nobody waits where nothing is held");
+}
+
+#[test]
 fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
     let bench = bench(Way::Terminate);
     bench.world.meddle(|world| world.ability().holds = false);
