@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use landfall_api::{Client, ClientError, MoveView, Order, StartMove};
 use landfall_lab::gateway::Gateway;
 use landfall_lab::process::Signal;
@@ -29,6 +31,23 @@ pub enum Router {
     EnvoyMtls,
     /// Two PgBouncers behind a balancer.
     Pgbouncer(Pooling),
+}
+
+impl ValueEnum for Router {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Envoy, Self::EnvoyMtls, Self::Pgbouncer(Pooling::Transaction)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        // Session pooling is for tests: the demo shows what nobody sees an error of.
+        let name = match self {
+            Self::Envoy => "envoy",
+            Self::EnvoyMtls => "envoy-mtls",
+            Self::Pgbouncer(Pooling::Transaction) => "pgbouncer",
+            Self::Pgbouncer(Pooling::Session) => return None,
+        };
+        Some(PossibleValue::new(name))
+    }
 }
 
 /// What to bring up.

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use async_trait::async_trait;
-use jiff::Timestamp;
 use landfall_core::action::RouteAction;
-use landfall_core::port::{Clock, Router as _};
+use landfall_core::port::Router as _;
 use landfall_core::{Endpoint, ServiceName};
 use landfall_e2e::product::free_address;
 use landfall_lab::firewall::{Actor, Firewall};
@@ -24,23 +22,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
+use crate::clock::SystemClock;
 use crate::median;
 
 const BOUND: Duration = Duration::from_secs(60);
 const SERVICE: &str = "bench";
-
-struct SystemClock;
-
-#[async_trait]
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
 
 /// A database behind an Envoy behind a router.
 struct Rig {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures as JSON. Timings on shared machines are noisy, so each is a median
 //! of several, beside what it must be compared with, measured in the same run.
 
+mod clock;
 mod fleet;
 mod floor;
 mod held;
@@ -11,8 +12,8 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, Subcommand, ValueEnum};
-use landfall_e2e::{Pooling, Product, Report, Router, Stage, StageConfig};
+use clap::{Parser, Subcommand};
+use landfall_e2e::{Product, Report, Router, Stage, StageConfig};
 use landfall_lab::process::Signal;
 use landfall_lab::seed::Size;
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ enum What {
         megabytes: u32,
         /// What the application connects through
         #[arg(long, value_enum, default_value = "envoy")]
-        router: RouterOption,
+        router: Router,
     },
     /// Connections that wait: hold to acknowledgement, release to first result; and the push to
     /// a thousand proxies
@@ -69,27 +70,10 @@ enum What {
     },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RouterOption {
-    Envoy,
-    EnvoyMtls,
-    Pgbouncer,
-}
-
-impl From<RouterOption> for Router {
-    fn from(option: RouterOption) -> Self {
-        match option {
-            RouterOption::Envoy => Self::Envoy,
-            RouterOption::EnvoyMtls => Self::EnvoyMtls,
-            RouterOption::Pgbouncer => Self::Pgbouncer(Pooling::Transaction),
-        }
-    }
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Options::parse().what {
-        What::Cutover { runs, megabytes, router } => cutover(runs, megabytes, router.into()).await,
+        What::Cutover { runs, megabytes, router } => cutover(runs, megabytes, router).await,
         What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,
         What::Binary { runs } => binary(runs).await,

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::action::RouteAction;
-use landfall_core::port::{Clock, Router as _};
+use landfall_core::port::Router as _;
 use landfall_core::{Endpoint, ServiceName};
 use landfall_e2e::database::{Database, PASSWORD, USER};
 use landfall_e2e::product::free_address;
@@ -28,24 +27,13 @@ use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
 use landfall_store::SqliteStore;
 use serde_json::{Map, Value, json};
 
+use crate::clock::SystemClock;
+
 const BOUND: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_hours(24);
 const SERVICE: &str = "bench";
 const CLIENTS: usize = 8;
 const PROTOCOLS: [&str; 2] = ["simple", "prepared"];
-
-struct SystemClock;
-
-#[async_trait]
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
 
 /// Every turn measures each protocol on each way; the ways take turns in being first.
 pub(crate) async fn measure(turns: usize, seconds: u32) -> Result<Value> {

@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
 use landfall_e2e::load::Strength;
-use landfall_e2e::{CrashPoint, Fence, Pooling, Report, Router, Stage, StageConfig};
+use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig};
 use landfall_lab::seed::Size;
 
 use crate::tell::Tell;
@@ -35,7 +35,7 @@ struct Options {
     fence: Option<FenceOption>,
     /// What the application connects through
     #[arg(long, value_enum, default_value = "envoy")]
-    router: RouterOption,
+    router: Router,
     /// Landfall gets no database credential: the fence is a reboot, the proof is the metric
     #[arg(long)]
     credential_free: bool,
@@ -63,23 +63,6 @@ struct Options {
 enum FenceOption {
     Terminate,
     Reboot,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RouterOption {
-    Envoy,
-    EnvoyMtls,
-    Pgbouncer,
-}
-
-impl From<RouterOption> for Router {
-    fn from(option: RouterOption) -> Self {
-        match option {
-            RouterOption::Envoy => Self::Envoy,
-            RouterOption::EnvoyMtls => Self::EnvoyMtls,
-            RouterOption::Pgbouncer => Self::Pgbouncer(Pooling::Transaction),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -126,7 +109,7 @@ impl Options {
         } else {
             Size::Default
         };
-        let router = self.router.into();
+        let router = self.router;
         Ok(StageConfig { size, strength: Strength::default(), access, fence, router })
     }
 }
