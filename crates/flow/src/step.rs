@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfall_core::failure::Failure;
 use landfall_core::port::Ports;
 use landfall_core::status::Course;
@@ -121,6 +121,11 @@ impl Plan {
         }
         self
     }
+}
+
+/// How long ago something was. A clock that was set back has not made anybody wait.
+pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs()
 }
 
 /// How often to look inside the pause.

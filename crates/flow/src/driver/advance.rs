@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Drive, Ended, Placed};
 use crate::process::{self, Row, Undo};
-use crate::step::{Decision, Look, Plan, Wait};
+use crate::step::{Decision, Look, Plan, Wait, elapsed};
 
 /// A view of RDS may be older than an order by this much.
 const SETTLES: Duration = Duration::from_secs(3);
@@ -191,9 +191,7 @@ impl Drive<'_> {
             | Run::Paused { .. }
             | Run::Finished { .. } => (now, false),
         };
-        // A clock that was set back has not made anybody wait.
-        let waited = now.duration_since(since).max(jiff::SignedDuration::ZERO);
-        if waited.unsigned_abs() >= wait.within {
+        if elapsed(since, now) >= wait.within {
             return self.stop(row, wait.late).await;
         }
         self.driver.gauge.reading(&self.view.name, &wait.reading);

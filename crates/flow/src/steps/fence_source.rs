@@ -21,7 +21,7 @@ use landfall_core::{Code, Course, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Membership, groups_are, source, source_endpoint};
-use crate::step::{BRISK, Look, Plan, Step};
+use crate::step::{BRISK, Look, Plan, Step, elapsed};
 
 /// AWS's words for a restart in DescribeEvents.
 const RESTARTED: &str = "restarted";
@@ -97,7 +97,7 @@ impl Step for FenceSource {
         };
         match (&seen.clients, source_endpoint(facts)) {
             (Some(clients), Some(at)) => {
-                let closed = since(closed_at, seen.now);
+                let closed = elapsed(closed_at, seen.now);
                 let kept = facts.gateway.is_some_and(|gateway| gateway.sessions == Sessions::Kept);
                 if kept && !clients.is_empty() && closed < spec.cutover.grace {
                     return given_back(spec, clients);
@@ -173,11 +173,6 @@ fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
             Plan::Learn(Fact::GroupsWere { groups: seen.groups() })
         }
     }
-}
-
-/// Nothing when a clock was set back.
-fn since(at: Timestamp, now: Timestamp) -> Duration {
-    now.duration_since(at).max(SignedDuration::ZERO).unsigned_abs()
 }
 
 /// A pool that is paused closes a session as soon as its transaction is over. One that is ended

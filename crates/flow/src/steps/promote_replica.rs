@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use landfall_core::action::CloudAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fence_source::{FenceSource, could_write};
 use super::prove_fence::{Again, again, broken, total};
-use crate::step::{BRISK, Look, Plan, Step};
+use crate::step::{BRISK, Look, Plan, Step, elapsed};
 
 /// How long an ordered promotion may take to show before it is ordered again.
 const SHOWS_WITHIN: Duration = Duration::from_secs(60);
@@ -147,7 +147,7 @@ fn ordered_lately(facts: &Facts, now: Timestamp) -> bool {
 /// A promotion may need a third of the budget; with less left it does not start.
 fn no_time(spec: &Spec, facts: &Facts, now: Timestamp) -> Option<Problem> {
     let budget = spec.pause_budget();
-    let spent = now.duration_since(facts.held_since?).max(SignedDuration::ZERO).unsigned_abs();
+    let spent = elapsed(facts.held_since?, now);
     let left = budget.saturating_sub(spent);
     (left < budget / 3).then(|| {
         Problem::new(

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
 use landfall_core::port::router::{Route, RouteView, Traffic};
@@ -16,7 +16,7 @@ use landfall_core::{Endpoint, Fact, Facts, ServiceName, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{gateway_problem, source_endpoint, straggler};
-use crate::step::{BRISK, Look, Plan};
+use crate::step::{BRISK, Look, Plan, elapsed};
 
 /// How long proxies have to follow a hold where not all of the gateway can hold.
 const UNHELD: Duration = Duration::from_secs(1);
@@ -206,7 +206,7 @@ pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &Services, order: O
         (Stragglers::Stop | Stragglers::GoOn | Stragglers::Undo, _) => return wait(patience),
     };
     let since = facts.awaited_since.filter(|at| *at > seen.entered_at).unwrap_or(seen.entered_at);
-    let waited = seen.now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs();
+    let waited = elapsed(since, seen.now);
     // Our own count ends the wait: it begins anew when another driver takes over, because proxies
     // have to find their way to that one first.
     if waited >= patience { then } else { wait(patience + spec.pause_budget()) }
