@@ -11,6 +11,7 @@ mod mutual;
 mod pace;
 mod patience;
 mod stand_in;
+mod wall_clock;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -370,7 +371,10 @@ async fn a_hold_ends_at_the_bootstraps_timeout() {
     clients(gateway.listener("orders").await, 1, &mut waiting);
     let answers = results("the timeout ends it", waiting).await;
     assert!(matches!(answers.as_slice(), [Err(_)]), "{answers:?}");
-    assert!(asked.elapsed() >= bound, "{:?}", asked.elapsed());
+    // Envoy's timers count milliseconds from the time that its event loop last read, which may be
+    // a moment before the connection came.
+    let precision = Duration::from_millis(10);
+    assert!(asked.elapsed() + precision >= bound, "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
