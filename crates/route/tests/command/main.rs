@@ -9,6 +9,8 @@ mod memory;
 #[expect(dead_code, reason = "no connection is held here")]
 mod patience;
 mod program;
+#[path = "../envoy/wall_clock.rs"]
+mod wall_clock;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,27 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-use landfall_core::port::Clock;
 use landfall_core::spec::CommandSpec;
 use landfall_route::CommandGateway;
 use tempfile::TempDir;
 
 use crate::patience::eventually;
-
-pub(crate) struct WallClock;
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        let _ = tokio::time::timeout(duration, std::future::pending::<()>()).await;
-    }
-}
+use crate::wall_clock::WallClock;
 
 pub(crate) struct Program {
     folder: TempDir,

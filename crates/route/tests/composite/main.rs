@@ -23,6 +23,8 @@ mod side;
 #[path = "../envoy/stand_in.rs"]
 #[expect(dead_code, reason = "sides are the stand-ins here")]
 mod stand_in;
+#[path = "../envoy/wall_clock.rs"]
+mod wall_clock;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use landfall_core::action::RouteAction;
-use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::spec::DnsSpec;
 use landfall_core::{Endpoint, ServiceName};
@@ -16,22 +13,10 @@ use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, Gateway, ServiceRou
 use crate::knot::{KEY, KEY_NAME, ZONE};
 use crate::memory::MemoryStore;
 use crate::patience::{BOUND, eventually, pause};
+use crate::wall_clock::WallClock;
 
 pub(crate) const NAME: &str = "orders.example.test";
 pub(crate) const TTL: Duration = Duration::from_secs(1);
-
-pub(crate) struct WallClock;
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        let _ = tokio::time::timeout(duration, std::future::pending::<()>()).await;
-    }
-}
 
 pub(crate) fn orders() -> ServiceName {
     ServiceName::new("orders")

@@ -14,11 +14,12 @@ use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 use landfall_core::{Endpoint, Failure, ServiceName};
 use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, Gateway, ServiceRouter};
 
-use crate::bench::{WallClock, key, spec};
+use crate::bench::{key, spec};
 use crate::knot::{Knot, free_address};
 use crate::memory::MemoryStore;
 use crate::patience::pause;
 use crate::side::Side;
+use crate::wall_clock::WallClock;
 
 /// A gateway per service.
 struct Several {

@@ -14,6 +14,8 @@ mod mistakes;
 #[expect(dead_code, reason = "nothing is held here")]
 mod patience;
 mod side;
+#[path = "../envoy/wall_clock.rs"]
+mod wall_clock;
 
 use std::net::IpAddr;
 use std::sync::Arc;

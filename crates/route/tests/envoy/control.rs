@@ -1,36 +1,19 @@
 //! A control plane that can be killed: it has a runtime of its own, and killing drops every task
 //! and socket of it at once, as the end of a process does.
 
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use landfall_core::action::RouteAction;
-use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::{Endpoint, ServiceName};
 use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
 
 use crate::memory::MemoryStore;
 use crate::patience::eventually;
-
-pub(crate) struct WallClock;
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        let _ = timeout(duration, pending::<()>()).await;
-    }
-}
+use crate::wall_clock::WallClock;
 
 pub(crate) struct ControlPlane {
     pub(crate) gateway: Arc<EnvoyGateway>,

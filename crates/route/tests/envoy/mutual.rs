@@ -18,11 +18,12 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::control::{ControlPlane, WallClock, adopt, hold, point, release};
+use crate::control::{ControlPlane, adopt, hold, point, release};
 use crate::gateway::{Gateway, plain, program};
 use crate::memory::MemoryStore;
 use crate::patience::{self, eventually, stay_waiting};
 use crate::stand_in::{Client, StandIn};
+use crate::wall_clock::WallClock;
 use crate::{Answers, all_answered_by, clients};
 
 const DAY: Duration = Duration::from_hours(24);

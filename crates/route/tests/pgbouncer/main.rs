@@ -11,3 +11,5 @@ mod servers;
 #[path = "../envoy/stand_in.rs"]
 #[expect(dead_code, reason = "what only Envoy's tests need of it")]
 mod stand_in;
+#[path = "../envoy/wall_clock.rs"]
+mod wall_clock;

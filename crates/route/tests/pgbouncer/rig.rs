@@ -6,8 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use landfall_core::action::RouteAction;
 use landfall_core::port::Clock;
 use landfall_core::port::router::{ProxyView, Router as _};
@@ -20,24 +18,12 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
 
 use crate::memory::MemoryStore;
+use crate::wall_clock::WallClock;
 
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 pub(crate) const CALL: Duration = Duration::from_secs(2);
 pub(crate) const OPERATOR: (&str, &str) = ("operator", "o");
 pub(crate) const APPLICATION: (&str, &str) = ("postgres", "postgres");
-
-pub(crate) struct WallClock;
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        let _ = timeout(duration, pending::<()>()).await;
-    }
-}
 
 pub(crate) struct Rig {
     pub(crate) store: Arc<MemoryStore>,
