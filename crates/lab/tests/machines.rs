@@ -126,7 +126,7 @@ async fn parameters_reach_the_server_as_their_kind_says() {
     assert_eq!(setting("max_prepared_transactions").await, "7");
     assert_eq!(setting("shared_preload_libraries").await, "pg_stat_statements");
     assert_eq!(setting("rds.logical_replication").await, "1");
-    assert_eq!(setting("listen_addresses").await, "");
+    assert_eq!(setting("listen_addresses").await, server.address().ip().to_string());
 
     let refused = server.apply_settings(&group(&[("work_mem", "much")])).await.unwrap_err();
     assert!(refused.to_string().contains("work_mem"), "{refused}");
@@ -136,10 +136,33 @@ async fn parameters_reach_the_server_as_their_kind_says() {
 }
 
 #[tokio::test]
+async fn a_server_sees_the_address_that_each_client_comes_from() {
+    let bench = Bench::new();
+    let server = Server::initialise(bench.config("a")).await.unwrap();
+    let firewall = open(&server, Actor::ALL).await;
+    for actor in Actor::ALL {
+        let session = login(actor, &firewall, "owner").await.unwrap();
+        let row = session.query_one("select host(inet_client_addr())", &[]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), actor.address().to_string());
+    }
+    // Somebody of a network of their own, who counts as an application.
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(firewall.port()).user("owner").password("ownerpass");
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 9, 9, 9], 0).into()).unwrap();
+    let stream = socket.connect(([127, 0, 0, 1], firewall.port()).into()).await.unwrap();
+    let (session, connection) =
+        config.dbname("shop").connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    let row = session.query_one("select host(inet_client_addr())", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "127.9.9.9");
+}
+
+#[tokio::test]
 async fn each_actor_is_let_in_exactly_when_its_group_says_so() {
     let bench = Bench::new();
     let server = Server::initialise(bench.config("a")).await.unwrap();
-    let firewall = Firewall::open(server.socket()).await.unwrap();
+    let firewall = Firewall::open(server.address()).await.unwrap();
     for (allowed, actor) in Actor::ALL.iter().flat_map(|a| Actor::ALL.map(|b| (*a, b))) {
         firewall.set_allowed(BTreeSet::from([allowed]));
         let before = firewall.counts().get(&actor).copied().unwrap_or_default();

@@ -21,7 +21,7 @@ pub(crate) async fn measure() -> Result<Duration> {
         Ok(config)
     };
     let source = Server::initialise(config("a")?).await.context("make a server")?;
-    let firewall = Firewall::open(source.socket()).await.context("open its door")?;
+    let firewall = Firewall::open(source.address()).await.context("open its door")?;
     firewall.set_allowed([Actor::Managed].into_iter().collect());
     let egress =
         Egress::open(folder.path().join("e"), Actor::Managed, firewall.port(), run_as.as_ref())

@@ -88,7 +88,7 @@ impl Rig {
         config.run_as = RunAs::detect().context("find a user for the server")?;
         config.settings.insert("max_connections".to_owned(), "700".to_owned());
         let server = Server::initialise(config).await.context("make a server")?;
-        let firewall = Firewall::open(server.socket()).await.context("open its door")?;
+        let firewall = Firewall::open(server.address()).await.context("open its door")?;
         firewall.set_allowed([Actor::Gateway].into_iter().collect());
         let store = SqliteStore::open(&folder.path().join("state")).context("open a store")?;
         let store = Arc::new(store);

@@ -6,6 +6,7 @@
 //! the folders are found by whoever takes the lab down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use super::instance::Master;
 use crate::catalogue::parameters::Setting;
 use crate::firewall::{Actor, Egress, Firewall, Instances};
 use crate::process::{self, RunAs};
-use crate::server::{self, Origin, RunFolder, SOCKET_NAME, Server, ServerConfig, StopMode};
+use crate::server::{self, Origin, RunFolder, Server, ServerConfig, StopMode, unclaimed_address};
 use crate::tools::PostgresTools;
 
 /// Settings that a standby needs at least as high as its source has them.
@@ -76,6 +77,8 @@ impl Blueprint {
 pub struct Reservation {
     number: u32,
     socket_dir: PathBuf,
+    /// Where its server will listen.
+    behind: SocketAddr,
     firewall: Firewall,
 }
 
@@ -131,10 +134,10 @@ impl Workshop {
     pub async fn reserve(&self) -> Result<Reservation, MachineError> {
         let number = self.built.fetch_add(1, Ordering::Relaxed);
         let socket_dir = self.sockets.path().join(format!("s{number}"));
-        let firewall =
-            Firewall::open(socket_dir.join(SOCKET_NAME)).await.map_err(MachineError::Endpoint)?;
+        let behind = unclaimed_address();
+        let firewall = Firewall::open(behind).await.map_err(MachineError::Endpoint)?;
         firewall.know(&self.instances);
-        Ok(Reservation { number, socket_dir, firewall })
+        Ok(Reservation { number, socket_dir, behind, firewall })
     }
 
     /// A new, empty primary.
@@ -190,6 +193,7 @@ impl Workshop {
         ServerConfig {
             run_as: self.run_as.clone(),
             settings: self.settings.clone(),
+            listen: endpoint.behind,
             ..ServerConfig::new(dir, &endpoint.socket_dir, self.tools.clone())
         }
     }

@@ -77,9 +77,14 @@ impl fmt::Display for Actor {
 
 /// Connects to a port of 127.0.0.1 as that actor.
 pub async fn connect_as(actor: Actor, port: u16) -> io::Result<TcpStream> {
+    connect_from(actor.address().into(), SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}
+
+/// Connects from one loopback address to another.
+pub(super) async fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((actor.address(), 0)))?;
-    let stream = socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    socket.bind(SocketAddr::new(from, 0))?;
+    let stream = socket.connect(to).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

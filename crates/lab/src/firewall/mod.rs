@@ -1,7 +1,8 @@
-//! The lab's security group: a TCP door on loopback before a server's private Unix socket.
+//! The lab's security group: a TCP door on loopback before a server's private address.
 //!
 //! It decides about *new* connections only, as AWS does: tracked connections go on after their
 //! actor was denied, so that only the server can end them. A denied connection is never answered.
+//! It goes on to the server from the address of the client, so that the server sees who is there.
 //! It reads no PostgreSQL message and knows nothing about migrations. It lives in memory: when it
 //! is dropped its port closes and every connection through it ends.
 
@@ -12,14 +13,15 @@ mod pump;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+
+use actor::connect_from;
 
 pub use actor::{Actor, connect_as};
 pub use egress::Egress;
@@ -53,7 +55,7 @@ pub struct Firewall {
 
 #[derive(Debug)]
 struct Shared {
-    server: PathBuf,
+    server: SocketAddr,
     port: u16,
     instances: OnceLock<Instances>,
     state: Mutex<State>,
@@ -77,18 +79,18 @@ struct State {
 }
 
 impl Firewall {
-    /// Opens a free port of 127.0.0.1 before the server socket `server`; nobody is allowed yet.
-    pub async fn open(server: impl AsRef<Path>) -> io::Result<Self> {
+    /// Opens a free port of 127.0.0.1 before the address of a server; nobody is allowed yet.
+    pub async fn open(server: SocketAddr) -> io::Result<Self> {
         Self::open_at(server, 0).await
     }
 
     /// The same on a given port, for an endpoint that must keep its address.
-    pub async fn open_at(server: impl AsRef<Path>, port: u16) -> io::Result<Self> {
+    pub async fn open_at(server: SocketAddr, port: u16) -> io::Result<Self> {
         crate::process::raise_descriptor_limit();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
-            server: server.as_ref().to_owned(),
+            server,
             port,
             instances: OnceLock::new(),
             state: Mutex::default(),
@@ -176,7 +178,7 @@ impl Shared {
         };
         let tracked = Untrack { shared: self, key };
         // When the server is down the client sees its connection end, as at a closed port.
-        if let Ok(server) = UnixStream::connect(&self.server).await {
+        if let Ok(server) = connect_from(seen_as(actor, peer.ip()), self.server).await {
             let _ = client.set_nodelay(true);
             pump::join(client, server, self.gate.of(actor), tracked).await;
         }
@@ -194,6 +196,11 @@ impl Shared {
             let _ = client.try_io(Interest::READABLE, nothing);
         }
     }
+}
+
+/// The address that the server sees: the client's own, or its actor's when that is known otherwise.
+fn seen_as(actor: Actor, peer: IpAddr) -> IpAddr {
+    if Actor::from_address(peer) == actor { peer } else { actor.address().into() }
 }
 
 /// Takes a connection off the list as soon as its server side has gone.

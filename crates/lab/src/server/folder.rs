@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::process::RunAs;
 
-/// The name of a server's socket in its folder; clients say `host=FOLDER port=5432`.
-pub const SOCKET_NAME: &str = ".s.PGSQL.5432";
+/// The name of an egress's socket in its folder: libpq's for [`SOCKET_PORT`].
+pub(crate) const SOCKET_NAME: &str = ".s.PGSQL.5432";
 
 /// The port that goes with [`SOCKET_NAME`]. Nothing listens on it over TCP.
-pub const SOCKET_PORT: u16 = 5432;
+pub(super) const SOCKET_PORT: u16 = 5432;
+
+/// No socket's name is longer.
+const LONGEST_NAME: &str = ".s.PGSQL.65535";
 
 const SOCKET_PATH_MAX: usize = 107;
 const RUN_FOLDER_PREFIX: &str = "landfall-";
@@ -103,7 +106,7 @@ fn must_be_reachable(path: &Path, user: &RunAs) -> Result<(), Error> {
 
 /// Makes the private folder that a server's socket goes into.
 pub(super) fn make_socket_folder(path: &Path, user: Option<&RunAs>) -> Result<(), Error> {
-    if path.join(SOCKET_NAME).as_os_str().len() > SOCKET_PATH_MAX {
+    if path.join(LONGEST_NAME).as_os_str().len() > SOCKET_PATH_MAX {
         return Err(Error::SocketPathTooLong { path: path.to_owned() });
     }
     make_private_folder(path, user)
@@ -137,7 +140,7 @@ mod tests {
         let folder = RunFolder::create().unwrap();
         let path = folder.path().to_owned();
         assert!(!abandoned.exists());
-        assert!(path.join("s1").join(SOCKET_NAME).as_os_str().len() < SOCKET_PATH_MAX);
+        assert!(path.join("s1").join(LONGEST_NAME).as_os_str().len() < SOCKET_PATH_MAX);
         drop(RunFolder::create().unwrap());
         assert!(path.exists(), "a living owner's folder was removed");
         drop(folder);

@@ -25,7 +25,9 @@ const HEARTBEAT_TABLE: &str = "revoke connect on database rdsadmin from public; 
 /// Every role gives its password; only the managed role replicates physically.
 pub(super) const HOST_BASED_ACCESS: &str = "# Written by the lab.\n\
     local all all scram-sha-256\n\
-    local replication rdsrepladmin scram-sha-256\n";
+    local replication rdsrepladmin scram-sha-256\n\
+    host all all 127.0.0.0/8 scram-sha-256\n\
+    host replication rdsrepladmin 127.0.0.0/8 scram-sha-256\n";
 
 /// Writes the files of a new server, and does not start it.
 pub(super) async fn make(config: ServerConfig) -> Result<Server, Error> {

@@ -1,9 +1,9 @@
 //! One PostgreSQL server of the lab: a data directory and a postmaster of its own.
 //!
-//! It listens on a Unix socket in a private folder and nowhere else; a [`crate::firewall`] is its
-//! only TCP door. Every role needs its password, so that the role `rdsadmin`, whose password is
-//! random and kept beside the data directory, belongs to the lab alone, although the lab and its
-//! guests come through the same socket. The server dies with this process, by its own immediate
+//! It listens on a Unix socket in a private folder, for the lab's own sessions, and at a loopback
+//! address that nobody but the [`crate::firewall`] before it is told: by TCP, because then it sees
+//! each client's address. Every role needs its password, and the one of the role `rdsadmin` is
+//! random and kept beside the data directory, so that the role belongs to the lab alone. The server dies with this process, by its own immediate
 //! shutdown. The data directory survives that, and [`Server::open`] finds it again.
 //!
 //! `fsync` is off: the crash tests kill processes, never the operating system, and a killed
@@ -19,6 +19,7 @@ mod session;
 mod settings;
 mod standby;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -26,14 +27,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
 use tokio_postgres::Client;
 
-pub use config::ServerConfig;
+pub use config::{ServerConfig, unclaimed_address};
 pub use error::Error;
-pub use folder::{RunFolder, SOCKET_NAME, SOCKET_PORT};
+pub use folder::RunFolder;
 pub use lsn::{Lsn, NotAnLsn};
 pub use settings::Applied;
 pub use standby::{Origin, Positions};
 
-pub(crate) use folder::make_private_folder;
+pub(crate) use folder::{SOCKET_NAME, make_private_folder};
 
 use crate::process::{Exit, Program, Running, Signal, Stopped};
 use heartbeat::Heartbeat;
@@ -117,9 +118,9 @@ impl Server {
         &self.config
     }
 
-    /// The socket to put a firewall before.
-    pub fn socket(&self) -> PathBuf {
-        self.config.socket_dir.join(SOCKET_NAME)
+    /// The address to put a firewall before.
+    pub fn address(&self) -> SocketAddr {
+        self.config.listen
     }
 
     pub fn log(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
-use super::{ADMIN, Error, SOCKET_PORT, Server};
+use super::{ADMIN, Error, Server};
 
 /// The database of the lab's heartbeat, as on RDS.
 pub(super) const ADMIN_DATABASE: &str = "rdsadmin";
@@ -33,7 +33,7 @@ impl Server {
         let mut config = Config::new();
         config
             .host_path(&self.config.socket_dir)
-            .port(SOCKET_PORT)
+            .port(self.config.listen.port())
             .user(ADMIN)
             .password(&self.admin_password)
             .application_name("lab")

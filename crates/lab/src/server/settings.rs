@@ -1,6 +1,6 @@
 //! Settings, in three files that the data directory's own configuration includes in this order:
 //! the lab's base, the parameter group's, the instance's. A later file wins, so that no parameter
-//! group moves a server off its socket. Each file is written whole or not at all, and one that
+//! group moves a server off its place. Each file is written whole or not at all, and one that
 //! the server would not start with is put back before anyone sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,10 +236,11 @@ impl Server {
         &self,
         following: Option<&Following>,
     ) -> Result<(), Error> {
-        let (socket_dir, port) = (self.config.socket_dir.display(), super::SOCKET_PORT);
-        let (socket_dir, port) = (socket_dir.to_string(), port.to_string());
+        let (socket_dir, listen) = (self.config.socket_dir.display(), self.config.listen);
+        let (socket_dir, port) = (socket_dir.to_string(), listen.port().to_string());
+        let address = listen.ip().to_string();
         let mut instance: BTreeMap<&str, &str> = BTreeMap::from([
-            ("listen_addresses", ""),
+            ("listen_addresses", &*address),
             ("port", &*port),
             ("unix_socket_directories", &*socket_dir),
         ]);

@@ -8,9 +8,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::folder::{make_private_folder, make_server_folder, make_socket_folder, write_private};
+use super::folder::{
+    SOCKET_PORT, make_private_folder, make_server_folder, make_socket_folder, write_private,
+};
 use super::session::single;
-use super::{Error, Lsn, REPLICATION_ADMIN, SOCKET_PORT, Server, ServerConfig};
+use super::{Error, Lsn, REPLICATION_ADMIN, Server, ServerConfig};
 use crate::firewall::Egress;
 use crate::process::Program;
 

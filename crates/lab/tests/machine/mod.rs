@@ -101,7 +101,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
 
 /// A firewall before the server that lets these actors in.
 pub(crate) async fn open(server: &Server, allowed: impl IntoIterator<Item = Actor>) -> Firewall {
-    let firewall = Firewall::open(server.socket()).await.unwrap();
+    let firewall = Firewall::open(server.address()).await.unwrap();
     firewall.set_allowed(allowed.into_iter().collect());
     firewall
 }

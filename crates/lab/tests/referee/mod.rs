@@ -42,7 +42,7 @@ impl Shop {
         config.master_password = PASSWORD.to_owned();
         config.databases = vec!["shop".to_owned()];
         let server = Server::initialise(config).await.unwrap();
-        let firewall = Firewall::open(server.socket()).await.unwrap();
+        let firewall = Firewall::open(server.address()).await.unwrap();
         let allowed = [Actor::Landfall, Actor::Application, Actor::Gateway];
         firewall.set_allowed(BTreeSet::from(allowed));
         Self { server, firewall, folder }

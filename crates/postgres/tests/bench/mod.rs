@@ -42,7 +42,7 @@ impl Bench {
         let mut config = config(&folder, "source");
         change(&mut config);
         let server = Server::initialise(config).await.unwrap();
-        let firewall = Firewall::open(server.socket()).await.unwrap();
+        let firewall = Firewall::open(server.address()).await.unwrap();
         firewall.set_allowed([Actor::Landfall, Actor::Application].into());
         let bench = Self { firewall, server, folder };
         bench.admin("create role app login password 'apppass'").await;
@@ -108,7 +108,7 @@ impl Bench {
         config.settings.clone_from(&self.server.config().settings);
         let origin = Origin { source: &self.server, egress: &egress, slot: "rds_replica" };
         let server = Server::clone_as_standby(config, origin).await.unwrap();
-        let firewall = Firewall::open(server.socket()).await.unwrap();
+        let firewall = Firewall::open(server.address()).await.unwrap();
         firewall.set_allowed([Actor::Landfall].into());
         Standby { firewall, server, _egress: egress }
     }

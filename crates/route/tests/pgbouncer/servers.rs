@@ -42,7 +42,7 @@ impl Database {
         )
         .await
         .expect("make the table");
-        let firewall = Firewall::open(server.socket()).await.expect("a door");
+        let firewall = Firewall::open(server.address()).await.expect("a door");
         Self { server, firewall, _folder: folder }
     }
 
