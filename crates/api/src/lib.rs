@@ -16,7 +16,7 @@ pub use moves::{
     Driven, GateView, History, LeaseView, MoveLine, MoveSummary, MoveView, Order, PauseClock,
     PausedBy, Place, RowView, StartMove, Started, Waited, Window,
 };
-pub use plan::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
+pub use plan::{Assessment, Finding, PlanView, PlannedRow, Severity, SpecText};
 pub use problem::ApiProblem;
 pub use route::{AdoptRoute, ProxyCertificate, ServiceRoute};
 

@@ -3,7 +3,7 @@
 use landfall_core::facts::{ParameterVerdict, SourceFacts, TargetFacts};
 use landfall_core::journal::Commitment;
 use landfall_core::problem::{Problem, Writes};
-use landfall_core::{Code, MigrationName, Phase};
+use landfall_core::{MigrationName, Phase};
 use serde::{Deserialize, Serialize};
 
 use crate::moves::Window;
@@ -16,32 +16,7 @@ pub struct SpecText {
     pub spec_toml: String,
 }
 
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The move does not start.
-    Blocker,
-    /// A person should know before approving.
-    Warning,
-    /// Good to know.
-    Note,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingView {
-    /// How much it matters.
-    pub severity: Severity,
-    /// Its problem code, for blockers.
-    pub code: Option<Code>,
-    /// What it is about.
-    pub object: String,
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
+pub use landfall_core::{Finding, Severity};
 
 /// What was found about a source, all at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +28,7 @@ pub struct Assessment {
     /// What it would become, when something fits.
     pub target: Option<TargetFacts>,
     /// Everything found, blockers first.
-    pub findings: Vec<FindingView>,
+    pub findings: Vec<Finding>,
     /// Whether the database itself was looked at.
     pub looked_inside: bool,
 }
@@ -107,5 +82,5 @@ pub struct PlanView {
     /// Milliseconds for which connections may wait.
     pub pause_budget_ms: u64,
     /// What was found about the source.
-    pub findings: Vec<FindingView>,
+    pub findings: Vec<Finding>,
 }

@@ -11,7 +11,7 @@ use landfall_core::action::NewWriter;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::Stamp;
 use landfall_core::port::cloud::{
-    AttachedParameterGroup, GroupMembership, Instance, ResourceState,
+    AttachedParameterGroup, GroupMembership, Instance, InstanceDetail, ResourceState,
 };
 use landfall_core::{Endpoint, Failure, FailureKind, InstanceId};
 
@@ -224,5 +224,6 @@ fn view(found: &DbInstance) -> Instance {
         allocated_gib: count(found.allocated_storage()),
         deletion_protected: found.deletion_protection().unwrap_or_default(),
         tags: tags(found.tag_list()),
+        detail: InstanceDetail::default(),
     }
 }

@@ -11,11 +11,13 @@ mod act;
 mod cluster;
 mod event;
 mod fault;
+mod history;
 mod instance;
 mod metric;
 mod ownership;
 mod parameter;
 mod snapshot;
+mod surroundings;
 mod time;
 mod version;
 
@@ -28,8 +30,8 @@ use jiff::Timestamp;
 use landfall_core::action::CloudAction;
 use landfall_core::ids::ParameterGroupName;
 use landfall_core::port::cloud::{
-    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, Parameter,
-    ParameterGroup, Snapshot, Subject,
+    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, MetricSpan,
+    Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
 };
 use landfall_core::port::{Cloud, Stamp};
 use landfall_core::{ClusterId, Failure, FailureKind, InstanceId};
@@ -136,6 +138,14 @@ impl Cloud for AwsCloud {
 
     async fn metric(&self, query: &MetricQuery) -> Result<Vec<MetricPoint>, Failure> {
         self.read_metric(query).await
+    }
+
+    async fn history(&self, query: &MetricQuery, period: u32) -> Result<Vec<MetricSpan>, Failure> {
+        self.read_history(query, period).await
+    }
+
+    async fn surroundings(&self, instance: &Instance) -> Result<Surroundings, Failure> {
+        Ok(self.read_surroundings(instance).await)
     }
 
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {

@@ -14,7 +14,7 @@ use landfall_core::{Failure, FailureKind};
 use crate::time::{from_aws, to_aws};
 use crate::{AwsCloud, fault};
 
-const NAMESPACE: &str = "AWS/RDS";
+pub(crate) const NAMESPACE: &str = "AWS/RDS";
 /// RDS measures once a minute.
 const PERIOD_SECONDS: i32 = 60;
 /// One call returns at most 1,440 points, which is a day of minutes.
@@ -26,10 +26,7 @@ impl AwsCloud {
         query: &MetricQuery,
     ) -> Result<Vec<MetricPoint>, Failure> {
         let name = query.metric.name();
-        let (dimension, id) = match &query.subject {
-            Subject::Instance(id) => ("DBInstanceIdentifier", id.as_str()),
-            Subject::Cluster(id) => ("DBClusterIdentifier", id.as_str()),
-        };
+        let (dimension, id) = dimension(&query.subject);
         let what = format!("read the metric {name} of {id}");
         let call = self
             .metrics
@@ -40,7 +37,7 @@ impl AwsCloud {
             .period(PERIOD_SECONDS)
             .statistics(careful(query.metric));
         let mut points = Vec::new();
-        for (from, to) in spans(query.from, query.to) {
+        for (from, to) in spans(query.from, query.to, SPAN) {
             let call = call.clone().start_time(to_aws(from)).end_time(to_aws(to));
             let answer = call.send().await.map_err(|error| fault::failure(&*what, &error))?;
             for datum in answer.datapoints() {
@@ -53,23 +50,48 @@ impl AwsCloud {
     }
 }
 
+/// A subject as a dimension: its name and value.
+pub(crate) fn dimension(subject: &Subject) -> (&'static str, &str) {
+    match subject {
+        Subject::Instance(id) => ("DBInstanceIdentifier", id.as_str()),
+        Subject::Cluster(id) => ("DBClusterIdentifier", id.as_str()),
+    }
+}
+
 /// Where a minute holds more than one measurement, the one that promises least.
 const fn careful(metric: Metric) -> Statistic {
     match metric {
         Metric::OldestReplicationSlotLag
         | Metric::RdsToAuroraPostgreSqlReplicaLag
-        | Metric::DatabaseConnections => Statistic::Maximum,
-        Metric::FreeStorageSpace => Statistic::Minimum,
-        Metric::TransactionLogsGeneration => Statistic::Average,
+        | Metric::DatabaseConnections
+        | Metric::ReplicationSlotDiskUsage
+        | Metric::TransactionLogsDiskUsage
+        | Metric::MaximumUsedTransactionIds
+        | Metric::VolumeBytesUsed => Statistic::Maximum,
+        Metric::FreeStorageSpace | Metric::FreeableMemory => Statistic::Minimum,
+        Metric::TransactionLogsGeneration
+        | Metric::CpuUtilization
+        | Metric::ReadIops
+        | Metric::WriteIops
+        | Metric::ReadLatency
+        | Metric::WriteLatency
+        | Metric::CommitLatency
+        | Metric::DiskQueueDepth
+        | Metric::NetworkReceiveThroughput
+        | Metric::NetworkTransmitThroughput => Statistic::Average,
     }
 }
 
 /// `from .. to` in pieces that one call can answer.
-fn spans(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+pub(crate) fn spans(
+    from: Timestamp,
+    to: Timestamp,
+    span: SignedDuration,
+) -> Vec<(Timestamp, Timestamp)> {
     let mut spans = Vec::new();
     let mut begin = from;
     while begin < to {
-        let end = begin.checked_add(SPAN).map_or(to, |end| end.min(to));
+        let end = begin.checked_add(span).map_or(to, |end| end.min(to));
         spans.push((begin, end));
         begin = end;
     }
@@ -105,26 +127,44 @@ enum Dimensioned {
     BytesPerSecond,
     Seconds,
     Count,
+    CountPerSecond,
+    Percent,
 }
 
 const fn dimensioned(metric: Metric) -> Dimensioned {
     match metric {
-        Metric::OldestReplicationSlotLag | Metric::FreeStorageSpace => Dimensioned::Bytes,
-        Metric::TransactionLogsGeneration => Dimensioned::BytesPerSecond,
-        Metric::RdsToAuroraPostgreSqlReplicaLag => Dimensioned::Seconds,
-        Metric::DatabaseConnections => Dimensioned::Count,
+        Metric::OldestReplicationSlotLag
+        | Metric::FreeStorageSpace
+        | Metric::FreeableMemory
+        | Metric::ReplicationSlotDiskUsage
+        | Metric::TransactionLogsDiskUsage
+        | Metric::VolumeBytesUsed => Dimensioned::Bytes,
+        Metric::TransactionLogsGeneration
+        | Metric::NetworkReceiveThroughput
+        | Metric::NetworkTransmitThroughput => Dimensioned::BytesPerSecond,
+        Metric::RdsToAuroraPostgreSqlReplicaLag
+        | Metric::ReadLatency
+        | Metric::WriteLatency
+        | Metric::CommitLatency => Dimensioned::Seconds,
+        Metric::DatabaseConnections
+        | Metric::DiskQueueDepth
+        | Metric::MaximumUsedTransactionIds => Dimensioned::Count,
+        Metric::ReadIops | Metric::WriteIops => Dimensioned::CountPerSecond,
+        Metric::CpuUtilization => Dimensioned::Percent,
     }
 }
 
 const KIB: f64 = 1024.0;
 
 /// By what to multiply. RDS counts megabytes of WAL in units of 2^20: its 64 MB segment is 64 MiB.
-fn factor(metric: Metric, unit: Option<&StandardUnit>) -> Option<f64> {
+pub(crate) fn factor(metric: Metric, unit: Option<&StandardUnit>) -> Option<f64> {
     let unit = unit?;
     let factor = match (dimensioned(metric), unit) {
         (Dimensioned::Bytes, StandardUnit::Bytes)
         | (Dimensioned::BytesPerSecond, StandardUnit::BytesSecond)
         | (Dimensioned::Seconds, StandardUnit::Seconds)
+        | (Dimensioned::CountPerSecond, StandardUnit::CountSecond)
+        | (Dimensioned::Percent, StandardUnit::Percent)
         | (Dimensioned::Count, StandardUnit::Count | StandardUnit::None) => 1.0,
         (Dimensioned::Bytes, StandardUnit::Kilobytes)
         | (Dimensioned::BytesPerSecond, StandardUnit::KilobytesSecond) => KIB,
@@ -216,9 +256,9 @@ mod tests {
     fn a_long_window_is_asked_in_days() {
         let from = Timestamp::from_second(0).unwrap();
         let hours = |count: i64| Timestamp::from_second(count * 3_600).unwrap();
-        assert_eq!(spans(from, hours(24)), [(from, hours(24))]);
+        assert_eq!(spans(from, hours(24), SPAN), [(from, hours(24))]);
         let two = [(from, hours(24)), (hours(24), hours(30))];
-        assert_eq!(spans(from, hours(30)), two);
-        assert_eq!(spans(hours(1), from), []);
+        assert_eq!(spans(from, hours(30), SPAN), two);
+        assert_eq!(spans(hours(1), from, SPAN), []);
     }
 }

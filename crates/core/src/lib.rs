@@ -9,6 +9,7 @@ pub mod action;
 pub mod conformance;
 pub mod facts;
 pub mod failure;
+pub mod finding;
 pub mod ids;
 pub mod journal;
 pub mod lsn;
@@ -21,6 +22,7 @@ pub mod status;
 pub use action::Action;
 pub use facts::{Fact, Facts};
 pub use failure::{Failure, FailureKind, Retry};
+pub use finding::{Finding, Learnt, Severity};
 pub use ids::{
     ClusterId, DatabaseName, Endpoint, Epoch, InstanceId, MigrationName, Seq, ServiceName,
 };

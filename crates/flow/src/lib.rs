@@ -5,14 +5,10 @@
 //! line is a restart. [`model`] is the world in memory that the simulator, the harness and the
 //! dry run share.
 
-pub mod assess;
-pub mod bypass;
 pub mod driver;
 pub mod model;
 
 pub mod page;
-pub mod parameters;
-mod patience;
 pub mod process;
 
 pub mod rehearse;

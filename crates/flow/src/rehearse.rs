@@ -19,11 +19,12 @@ use landfall_core::status::{Phase, Road, Run};
 use landfall_core::{Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use crate::assess::{self, Finding};
 use crate::driver::{Driver, Gauge, Pace};
 use crate::model::{Lane, Likeness, MemoryStore, TARGET_AT, World, run_to_end};
 use crate::process::{self, Undo};
 use crate::view::View;
+use landfall_assess as assess;
+use landfall_core::Finding;
 
 /// One row of the table with the calls it would make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct Rehearsal {
 
 /// Reads the real world and walks the table on its likeness.
 pub async fn rehearse(ports: &Ports<'_>, spec: &Spec) -> Result<Rehearsal, Failure> {
-    let survey = assess::survey(ports, spec).await?;
+    let survey = assess::collect(ports, spec).await?;
     let findings = assess::findings(spec, &survey);
     let route = ports.router.view(&spec.route.service).await?.route;
     let family = survey

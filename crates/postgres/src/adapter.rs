@@ -12,14 +12,15 @@ use async_trait::async_trait;
 use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
-    ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
+    Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
+    WriteCounters,
 };
 use landfall_core::{DatabaseName, Endpoint, Failure, FailureKind};
 
 use crate::access::AccessOptions;
 use crate::call::Call;
 use crate::connections::Connections;
-use crate::{marker, reads, server, sessions, smoke};
+use crate::{marker, questions, reads, server, sessions, smoke};
 
 /// SQL access to servers; shared freely, for source and target alike.
 pub struct PostgresDatabase {
@@ -108,6 +109,11 @@ impl Database for PostgresDatabase {
         // The statement's own time ends first, so that a slow test is the test's failure.
         let bound = self.call_timeout.mul_f64(0.75);
         self.bounded(&what, smoke::run(self.call(at, &what), sql, bound)).await
+    }
+
+    async fn ask(&self, at: &Endpoint, questions: &[Question]) -> Result<Vec<Answer>, Failure> {
+        let what = format!("ask the catalogues of {at}");
+        questions::ask(self.call(at, &what), questions).await
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {

@@ -12,6 +12,7 @@ mod call;
 mod connections;
 mod fault;
 mod marker;
+mod questions;
 mod reads;
 mod secret;
 mod server;

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
-    ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
+    Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
+    WriteCounters,
 };
 use landfall_core::{DatabaseName, Endpoint, Failure};
 
@@ -61,6 +62,10 @@ impl Database for Locked {
     }
 
     async fn smoke(&self, _: &Endpoint, _: &str) -> Result<Result<(), String>, Failure> {
+        self.refuse()
+    }
+
+    async fn ask(&self, _: &Endpoint, _: &[Question]) -> Result<Vec<Answer>, Failure> {
         self.refuse()
     }
 

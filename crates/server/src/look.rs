@@ -1,11 +1,11 @@
 //! Looking without touching: the assessment and the dry run.
 
-use landfall_api::{Assessment, FindingView, PlanView, PlannedRow, Severity, SpecText};
+use landfall_api::{Assessment, PlanView, PlannedRow, SpecText};
+use landfall_assess::{self as assess, Inventory};
 use landfall_core::facts::{SourceFacts, TargetFacts};
 use landfall_core::journal::Commitment;
 use landfall_core::status::Road;
 use landfall_core::{Spec, spec};
-use landfall_flow::assess::{self, Finding, Survey};
 use landfall_flow::process;
 use landfall_flow::rehearse::{self, RowPlan};
 
@@ -18,7 +18,7 @@ impl App {
     pub(crate) async fn assess(&self, asked: &SpecText) -> Result<Assessment, Refused> {
         let spec = spec::parse(&asked.spec_toml)?;
         let ports = self.world.ports(&spec).await?;
-        let survey = assess::survey(&ports.ports(), &spec).await?;
+        let survey = assess::collect(&ports.ports(), &spec).await?;
         Ok(assessment(&spec, &survey))
     }
 
@@ -34,7 +34,7 @@ impl App {
             stops_at: rehearsal.stops_at,
             parameters: rehearsal.parameters,
             pause_budget_ms: u64::try_from(spec.pause_budget().as_millis()).unwrap_or(u64::MAX),
-            findings: rehearsal.findings.into_iter().map(finding).collect(),
+            findings: rehearsal.findings,
         })
     }
 }
@@ -61,17 +61,17 @@ fn without_token(call: &str) -> String {
     marker.map_or_else(|| call.to_owned(), |(_, at)| format!("commit the marker on {at}"))
 }
 
-fn assessment(spec: &Spec, survey: &Survey) -> Assessment {
+fn assessment(spec: &Spec, survey: &Inventory) -> Assessment {
     Assessment {
         name: spec.migration.name.clone(),
         source: source(survey),
         target: target(spec, survey),
-        findings: assess::findings(spec, survey).into_iter().map(finding).collect(),
+        findings: assess::findings(spec, survey),
         looked_inside: survey.inside.is_some(),
     }
 }
 
-fn source(survey: &Survey) -> Option<SourceFacts> {
+fn source(survey: &Inventory) -> Option<SourceFacts> {
     let instance = survey.instance.clone()?;
     Some(SourceFacts {
         arn: instance.arn,
@@ -85,26 +85,12 @@ fn source(survey: &Survey) -> Option<SourceFacts> {
     })
 }
 
-fn target(spec: &Spec, survey: &Survey) -> Option<TargetFacts> {
+fn target(spec: &Spec, survey: &Inventory) -> Option<TargetFacts> {
     let instance = survey.instance.as_ref()?;
     let version = assess::choose_version(spec, instance, &survey.versions)?;
     let class = assess::choose_class(spec, instance, &survey.classes)?;
     let (engine_version, family) = (version.version.clone(), version.family.clone());
     Some(TargetFacts { engine_version, family, class })
-}
-
-fn finding(finding: Finding) -> FindingView {
-    FindingView {
-        severity: match finding.severity {
-            assess::Severity::Blocker => Severity::Blocker,
-            assess::Severity::Warning => Severity::Warning,
-            assess::Severity::Note => Severity::Note,
-        },
-        code: finding.code,
-        object: finding.object,
-        what: finding.what,
-        remedy: finding.remedy,
-    }
 }
 
 #[cfg(test)]

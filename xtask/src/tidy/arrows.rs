@@ -19,7 +19,12 @@ const fn adapter(package: &'static str) -> Row {
 
 const TABLE: &[Row] = &[
     Row { package: "landfall-core", uses: &[], tests_also_use: &[] },
-    Row { package: "landfall-flow", uses: &["landfall-core"], tests_also_use: &[] },
+    Row { package: "landfall-assess", uses: &["landfall-core"], tests_also_use: &[] },
+    Row {
+        package: "landfall-flow",
+        uses: &["landfall-core", "landfall-assess"],
+        tests_also_use: &[],
+    },
     adapter("landfall-store"),
     adapter("landfall-postgres"),
     adapter("landfall-aws"),
@@ -30,6 +35,7 @@ const TABLE: &[Row] = &[
         package: "landfall-server",
         uses: &[
             "landfall-core",
+            "landfall-assess",
             "landfall-flow",
             "landfall-store",
             "landfall-postgres",

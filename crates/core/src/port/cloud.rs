@@ -130,6 +130,109 @@ pub struct Instance {
     pub deletion_protected: bool,
     /// Tags.
     pub tags: Tags,
+    /// What only the assessment reads.
+    #[serde(default)]
+    pub detail: InstanceDetail,
+}
+
+/// An IAM role of an instance or a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociatedRole {
+    /// RoleArn.
+    pub arn: String,
+    /// FeatureName, such as `s3Import`.
+    pub feature: Option<String>,
+}
+
+/// The fields of a DB instance on which no step decides, but which people must know of. Absent
+/// fields were absent in AWS's answer.
+#[expect(clippy::struct_excessive_bools, reason = "the flags are AWS's, one field each")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceDetail {
+    /// DbiResourceId: IAM policies name it, and it changes with the move.
+    pub resource_id: Option<String>,
+    /// StorageType: `gp2`, `gp3`, `io1`, `io2`, `standard`.
+    pub storage_type: Option<String>,
+    /// Iops, provisioned.
+    pub iops: Option<u32>,
+    /// MaxAllocatedStorage, GiB: storage autoscaling's limit.
+    pub max_allocated_gib: Option<u32>,
+    /// AutoMinorVersionUpgrade.
+    pub auto_minor_upgrade: bool,
+    /// IAMDatabaseAuthenticationEnabled.
+    pub iam_auth: bool,
+    /// Active Directory domains (Kerberos), each `domain status`.
+    pub domains: Vec<String>,
+    /// AssociatedRoles.
+    pub roles: Vec<AssociatedRole>,
+    /// EnabledCloudwatchLogsExports.
+    pub log_exports: Vec<String>,
+    /// PerformanceInsightsEnabled.
+    pub performance_insights: bool,
+    /// PreferredBackupWindow, UTC, `hh:mm-hh:mm`.
+    pub backup_window: Option<String>,
+    /// PreferredMaintenanceWindow, UTC, `ddd:hh:mm-ddd:hh:mm`.
+    pub maintenance_window: Option<String>,
+    /// PendingModifiedValues, each `Name=value`.
+    pub pending: Vec<String>,
+    /// LatestRestorableTime.
+    pub latest_restorable: Option<Timestamp>,
+    /// PubliclyAccessible.
+    pub publicly_accessible: bool,
+    /// CACertificateIdentifier.
+    pub ca: Option<String>,
+    /// MasterUserSecret.SecretArn, when Secrets Manager keeps the password.
+    pub master_secret: Option<String>,
+    /// OptionGroupMemberships other than the default ones.
+    pub option_groups: Vec<String>,
+    /// ReadReplicaDBInstanceIdentifiers in other Regions, by ARN.
+    pub replicas_elsewhere: Vec<String>,
+}
+
+/// A pending maintenance action (DescribePendingMaintenanceActions).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Action, such as `system-update` or `db-upgrade`.
+    pub action: String,
+    /// Description.
+    pub description: Option<String>,
+    /// When it will be applied at the latest, where AWS says.
+    pub at: Option<Timestamp>,
+}
+
+/// A quota of the account (DescribeAccountAttributes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// AccountQuotaName, such as `DBClusters`.
+    pub name: String,
+    /// Used.
+    pub used: u64,
+    /// Max.
+    pub max: u64,
+}
+
+/// A CloudWatch alarm whose dimension names the source (DescribeAlarms).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// AlarmName.
+    pub name: String,
+    /// MetricName.
+    pub metric: String,
+}
+
+/// What stands around an instance. Each part for itself: one that may not be read does not hide
+/// the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// Pending maintenance.
+    pub maintenance: Result<Vec<Maintenance>, Failure>,
+    /// Quotas.
+    pub quotas: Result<Vec<Quota>, Failure>,
+    /// Alarms on the instance.
+    pub alarms: Result<Vec<Alarm>, Failure>,
+    /// Other instances that wear the same parameter group.
+    pub group_shared_with: Result<Vec<InstanceId>, Failure>,
 }
 
 /// A member of a DB cluster.
@@ -275,6 +378,49 @@ pub enum Metric {
     FreeStorageSpace,
     /// Count.
     DatabaseConnections,
+    /// Percent.
+    CpuUtilization,
+    /// Operations per second.
+    ReadIops,
+    /// Operations per second.
+    WriteIops,
+    /// Seconds per operation.
+    ReadLatency,
+    /// Seconds per operation.
+    WriteLatency,
+    /// Seconds per commit; Aurora only.
+    CommitLatency,
+    /// Operations that wait.
+    DiskQueueDepth,
+    /// Bytes per second.
+    NetworkReceiveThroughput,
+    /// Bytes per second.
+    NetworkTransmitThroughput,
+    /// Bytes.
+    FreeableMemory,
+    /// Bytes of WAL that slots keep.
+    ReplicationSlotDiskUsage,
+    /// Bytes of WAL on disk; -1 on Aurora without logical replication.
+    TransactionLogsDiskUsage,
+    /// Transaction ids until wraparound are counted from here; count.
+    MaximumUsedTransactionIds,
+    /// Bytes used of an Aurora cluster's volume.
+    VolumeBytesUsed,
+}
+
+/// A metric over one period.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MetricSpan {
+    /// Start of the period.
+    pub at: Timestamp,
+    /// Average.
+    pub average: f64,
+    /// Minimum.
+    pub minimum: f64,
+    /// Maximum.
+    pub maximum: f64,
+    /// SampleCount: how many measurements stand behind it.
+    pub samples: f64,
 }
 
 impl Metric {
@@ -287,6 +433,20 @@ impl Metric {
             Self::TransactionLogsGeneration => "TransactionLogsGeneration",
             Self::FreeStorageSpace => "FreeStorageSpace",
             Self::DatabaseConnections => "DatabaseConnections",
+            Self::CpuUtilization => "CPUUtilization",
+            Self::ReadIops => "ReadIOPS",
+            Self::WriteIops => "WriteIOPS",
+            Self::ReadLatency => "ReadLatency",
+            Self::WriteLatency => "WriteLatency",
+            Self::CommitLatency => "CommitLatency",
+            Self::DiskQueueDepth => "DiskQueueDepth",
+            Self::NetworkReceiveThroughput => "NetworkReceiveThroughput",
+            Self::NetworkTransmitThroughput => "NetworkTransmitThroughput",
+            Self::FreeableMemory => "FreeableMemory",
+            Self::ReplicationSlotDiskUsage => "ReplicationSlotDiskUsage",
+            Self::TransactionLogsDiskUsage => "TransactionLogsDiskUsage",
+            Self::MaximumUsedTransactionIds => "MaximumUsedTransactionIDs",
+            Self::VolumeBytesUsed => "VolumeBytesUsed",
         }
     }
 }
@@ -361,6 +521,11 @@ pub trait Cloud: Send + Sync {
     -> Result<Vec<CloudEvent>, Failure>;
     /// Data points, oldest first. An absent point is absent.
     async fn metric(&self, query: &MetricQuery) -> Result<Vec<MetricPoint>, Failure>;
+    /// A metric by periods of `period` seconds (a multiple of 60), oldest first. A period without
+    /// a measurement is absent.
+    async fn history(&self, query: &MetricQuery, period: u32) -> Result<Vec<MetricSpan>, Failure>;
+    /// What stands around an instance: maintenance, quotas, alarms, who shares its group.
+    async fn surroundings(&self, instance: &Instance) -> Result<Surroundings, Failure>;
     /// One snapshot of an instance, or `None`.
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure>;
     /// Does it. Success means that AWS took the order, not that it is done: observe the effect.

@@ -144,6 +144,60 @@ pub enum MarkerView {
     },
 }
 
+/// Where a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Once, in the first database.
+    Server,
+    /// In every database that accepts connections.
+    EachDatabase,
+}
+
+/// A read-only query of an assessment: one row with one column of type `json`, bounded by its own
+/// limits. The same text is asked through an observer's role and printed for the owner to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Stable name, such as `tables_without_identity`.
+    pub name: &'static str,
+    /// Where.
+    pub scope: Scope,
+    /// The first major version that understands it.
+    pub since: u32,
+    /// The query.
+    pub sql: &'static str,
+    /// What to grant when a role may not ask it; empty when every role may.
+    pub grant: &'static str,
+}
+
+/// What was said to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its name.
+    pub question: String,
+    /// The database that was asked; absent for [`Scope::Server`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseName>,
+    /// The answer, or why there is none.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// An answer or a refusal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// The column as JSON.
+    Answer(serde_json::Value),
+    /// It was not answered.
+    Refused {
+        /// SQLSTATE, when the server refused; absent when it could not be asked.
+        sqlstate: Option<String>,
+        /// The server's or the network's words.
+        words: String,
+    },
+}
+
 /// SQL access to the instance and its replica, in every database that accepts connections.
 #[async_trait]
 pub trait Database: Send + Sync {
@@ -168,6 +222,9 @@ pub trait Database: Send + Sync {
     /// Runs one smoke test in a read-only transaction of the first database named in the spec.
     /// `Ok(Err(text))` is the test's own failure; `Err` means it could not be run.
     async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure>;
+    /// Asks everything, each question for itself: one that is refused does not hide the others.
+    /// `Err` means that the server could not be reached at all.
+    async fn ask(&self, at: &Endpoint, questions: &[Question]) -> Result<Vec<Answer>, Failure>;
     /// Does it, and says which sessions were ended by it.
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure>;
 }

@@ -10,8 +10,8 @@ use landfall_core::ids::{ClusterId, InstanceId, ParameterGroupName, SecurityGrou
 use landfall_core::port::Stamp;
 use landfall_core::port::cloud::{
     ApplyType, Cloud, CloudEvent, Cluster, EngineVersion, GroupLevel, GroupMembership, Instance,
-    Metric, MetricPoint, MetricQuery, Parameter, ParameterGroup, ParameterSource, ResourceState,
-    Snapshot, Subject, Tags,
+    Metric, MetricPoint, MetricQuery, MetricSpan, Parameter, ParameterGroup, ParameterSource,
+    ResourceState, Snapshot, Subject, Surroundings, Tags,
 };
 
 use super::{Inner, Later, Server, World};
@@ -188,7 +188,21 @@ impl Inner {
             Metric::DatabaseConnections => known.then_some(4.0),
             Metric::RdsToAuroraPostgreSqlReplicaLag
             | Metric::TransactionLogsGeneration
-            | Metric::FreeStorageSpace => None,
+            | Metric::FreeStorageSpace
+            | Metric::CpuUtilization
+            | Metric::ReadIops
+            | Metric::WriteIops
+            | Metric::ReadLatency
+            | Metric::WriteLatency
+            | Metric::CommitLatency
+            | Metric::DiskQueueDepth
+            | Metric::NetworkReceiveThroughput
+            | Metric::NetworkTransmitThroughput
+            | Metric::FreeableMemory
+            | Metric::ReplicationSlotDiskUsage
+            | Metric::TransactionLogsDiskUsage
+            | Metric::MaximumUsedTransactionIds
+            | Metric::VolumeBytesUsed => None,
         }
     }
 
@@ -281,6 +295,29 @@ impl Cloud for World {
             .filter(|at| *at >= from && *at < to)
             .filter_map(|at| Some(MetricPoint { at, value: inner.point(query, at)? }))
             .collect())
+    }
+
+    async fn history(&self, query: &MetricQuery, period: u32) -> Result<Vec<MetricSpan>, Failure> {
+        let points = self.metric(query).await?;
+        let span = |point: &MetricPoint| MetricSpan {
+            at: point.at,
+            average: point.value,
+            minimum: point.value,
+            maximum: point.value,
+            samples: 1.0,
+        };
+        let whole = |point: &&MetricPoint| point.at.as_second() % i64::from(period.max(1)) == 0;
+        Ok(points.iter().filter(whole).map(span).collect())
+    }
+
+    async fn surroundings(&self, _instance: &Instance) -> Result<Surroundings, Failure> {
+        self.call().await;
+        Ok(Surroundings {
+            maintenance: Ok(vec![]),
+            quotas: Ok(vec![]),
+            alarms: Ok(vec![]),
+            group_shared_with: Ok(vec![]),
+        })
     }
 
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {

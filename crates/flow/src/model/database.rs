@@ -10,8 +10,8 @@ use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{DatabaseName, Endpoint};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
-    ExtensionView, MarkerView, ServerView, Session, SessionKind, SessionState, SettingView,
-    SlotView, WriteCounters,
+    Answer, ExtensionView, MarkerView, Question, ServerView, Session, SessionKind, SessionState,
+    SettingView, SlotView, WriteCounters,
 };
 
 use super::traffic::{APPLICATION, Client, Side};
@@ -196,6 +196,13 @@ impl Database for World {
         } else {
             Ok(())
         })
+    }
+
+    /// The model has no catalogues.
+    async fn ask(&self, at: &Endpoint, _: &[Question]) -> Result<Vec<Answer>, Failure> {
+        self.call().await;
+        self.lock().reach(at)?;
+        Ok(vec![])
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {

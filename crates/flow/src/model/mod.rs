@@ -23,7 +23,7 @@ use landfall_core::ids::{ClusterId, Endpoint, InstanceId, SecurityGroupId};
 use landfall_core::port::Ports;
 use landfall_core::port::cloud::{
     AttachedParameterGroup, CloudEvent, Cluster, EngineVersion, GroupLevel, GroupMembership,
-    Instance, Parameter, ParameterGroup, ResourceState, Snapshot, Subject,
+    Instance, InstanceDetail, Parameter, ParameterGroup, ResourceState, Snapshot, Subject,
 };
 use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 use landfall_core::{Spec, spec};
@@ -420,5 +420,6 @@ pub(crate) fn example_instance(at: &Endpoint) -> Instance {
         allocated_gib: 100,
         deletion_protected: false,
         tags: BTreeMap::new(),
+        detail: InstanceDetail::default(),
     }
 }

@@ -10,13 +10,13 @@ use landfall_core::port::cloud::{
 use landfall_core::port::router::Route;
 
 use super::{Delays, Sabotage, World};
-use crate::assess::Survey;
+use landfall_assess::Inventory;
 
 /// What the dry run has read of the real world.
 #[derive(Debug, Clone)]
 pub struct Likeness {
     /// The assessment.
-    pub survey: Survey,
+    pub survey: Inventory,
     /// The service's route, when the gateway knows it.
     pub route: Option<Route>,
     /// Aurora's parameters, by level.

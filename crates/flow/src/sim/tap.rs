@@ -18,11 +18,12 @@ use landfall_core::ids::{
     ClusterId, DatabaseName, Endpoint, InstanceId, ParameterGroupName, ServiceName,
 };
 use landfall_core::port::cloud::{
-    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, Parameter,
-    ParameterGroup, Snapshot, Subject,
+    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, MetricSpan,
+    Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
 };
 use landfall_core::port::database::{
-    ExtensionView, MarkerView, ServerView, Session, SettingView, SlotView, WriteCounters,
+    Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
+    WriteCounters,
 };
 use landfall_core::port::router::{Route, RouteView, RouterAbility};
 use landfall_core::port::{Clock, Cloud, Database, Ports, Router, Stamp};
@@ -234,6 +235,14 @@ impl Cloud for Tapped<'_> {
         self.look("a metric", self.ports.cloud.metric(query)).await
     }
 
+    async fn history(&self, query: &MetricQuery, period: u32) -> Result<Vec<MetricSpan>, Failure> {
+        self.look("a metric's history", self.ports.cloud.history(query, period)).await
+    }
+
+    async fn surroundings(&self, instance: &Instance) -> Result<Surroundings, Failure> {
+        self.look("the surroundings", self.ports.cloud.surroundings(instance)).await
+    }
+
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {
         self.look("a snapshot", self.ports.cloud.snapshot(id)).await
     }
@@ -283,6 +292,10 @@ impl Database for Tapped<'_> {
 
     async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
         self.look("a smoke test", self.database()?.smoke(at, sql)).await
+    }
+
+    async fn ask(&self, at: &Endpoint, questions: &[Question]) -> Result<Vec<Answer>, Failure> {
+        self.look("the catalogues", self.database()?.ask(at, questions)).await
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {

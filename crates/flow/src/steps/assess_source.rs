@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use landfall_core::facts::{SourceFacts, TargetFacts};
 use landfall_core::failure::{Failure, Retry};
-use landfall_core::{Code, Fact, Facts, Problem, Spec};
+use landfall_core::{Code, Fact, Facts, Finding, Problem, Spec};
 
-use crate::assess::{self, Survey};
 use crate::step::{Look, Plan, Step};
+use landfall_assess::{self as assess, Inventory};
 
 /// How long a database may be silent before its silence is a finding.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -22,13 +22,13 @@ pub struct AssessSource;
 impl Step for AssessSource {
     const ID: &'static str = "prepare.assess_source";
     const TITLE: &'static str = "Assess the source";
-    type Seen = Survey;
+    type Seen = Inventory;
 
-    async fn observe(&self, look: &Look<'_>) -> Result<Survey, Failure> {
-        assess::survey(&look.ports, look.spec).await
+    async fn observe(&self, look: &Look<'_>) -> Result<Inventory, Failure> {
+        assess::collect(&look.ports, look.spec).await
     }
 
-    fn plan(&self, spec: &Spec, facts: &Facts, survey: &Survey) -> Plan {
+    fn plan(&self, spec: &Spec, facts: &Facts, survey: &Inventory) -> Plan {
         let findings = assess::findings(spec, survey);
         if let Some(problem) = blocked(&findings) {
             if !may_pass(survey) {
@@ -66,13 +66,13 @@ impl Step for AssessSource {
         }
     }
 
-    fn undo(&self, _: &Spec, _: &Facts, _: &Survey) -> Plan {
+    fn undo(&self, _: &Spec, _: &Facts, _: &Inventory) -> Plan {
         Plan::Done
     }
 }
 
 /// A database that did not answer at one look may answer at the next.
-fn may_pass(survey: &Survey) -> bool {
+fn may_pass(survey: &Inventory) -> bool {
     let policy = survey.not_looked.as_ref().map(|failure| failure.kind.policy().0);
     matches!(policy, Some(Retry::After { .. }))
 }
@@ -86,7 +86,7 @@ fn no_endpoint(spec: &Spec) -> Problem {
 }
 
 /// One problem out of all blockers: the first one's code, everybody's words.
-fn blocked(findings: &[assess::Finding]) -> Option<Problem> {
+fn blocked(findings: &[Finding]) -> Option<Problem> {
     let blockers = assess::blockers(findings);
     let first = blockers.first()?;
     let rest: Vec<String> = blockers

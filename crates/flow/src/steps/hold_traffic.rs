@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::services::{self, Order, ServiceView, Services, acknowledged, is_held};
 use super::{endpoint, gateway_problem, prove_fence, source_endpoint, target};
-use crate::bypass::{self, Party};
 use crate::step::{Look, Plan, Step};
+use landfall_assess::bypass::{self, Party};
 
 /// The hold.
 pub struct HoldTraffic;

@@ -21,8 +21,8 @@ use super::prove_fence::prepared_problem;
 use super::services::{self, Order, Services, acknowledged};
 use super::smoke::{failing, smoke_problem};
 use super::{endpoint, gateway_problem, source_endpoint, target};
-use crate::bypass;
 use crate::step::{Look, Plan, Step};
+use landfall_assess::bypass;
 
 type Settings = BTreeMap<String, SettingView>;
 

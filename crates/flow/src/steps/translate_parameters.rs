@@ -13,8 +13,8 @@ use landfall_core::{Action, Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{is_ours, name_taken, source};
-use crate::parameters::{self, Offer};
 use crate::step::{Look, Plan, Step};
+use landfall_assess::parameters::{self, Offer};
 
 const BATCH: usize = 20;
 const LEVELS: [GroupLevel; 2] = [GroupLevel::Cluster, GroupLevel::Instance];

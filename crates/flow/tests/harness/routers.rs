@@ -176,8 +176,8 @@ fn a_service_that_leads_to_what_stays_behind_is_named() {
     assert!(stale.starts_with("reports leads to replica.model:5432"), "{stale}");
     let mut found = None;
     bench.on(async {
-        let survey = landfall_flow::assess::survey(&bench.ports(), &bench.spec).await.unwrap();
-        found = Some(landfall_flow::assess::findings(&bench.spec, &survey));
+        let survey = landfall_assess::collect(&bench.ports(), &bench.spec).await.unwrap();
+        found = Some(landfall_assess::findings(&bench.spec, &survey));
     });
     let found = found.unwrap();
     let named = found.iter().find(|one| one.object == "reports").unwrap();
@@ -189,11 +189,11 @@ fn clients_that_give_up_before_the_hold_ends_are_told() {
     let bench = bench(Way::Terminate);
     let mut taken = None;
     bench.on(async {
-        taken = Some(landfall_flow::assess::survey(&bench.ports(), &bench.spec).await.unwrap());
+        taken = Some(landfall_assess::collect(&bench.ports(), &bench.spec).await.unwrap());
     });
     let mut survey = taken.unwrap();
-    let told = |survey: &landfall_flow::assess::Survey| {
-        let found = landfall_flow::assess::findings(&bench.spec, survey);
+    let told = |survey: &landfall_assess::Inventory| {
+        let found = landfall_assess::findings(&bench.spec, survey);
         found.into_iter().find(|one| one.remedy.contains("sslResponseTimeout"))
     };
     assert_eq!(told(&survey), None);

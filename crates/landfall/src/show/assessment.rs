@@ -1,6 +1,6 @@
 //! What was found about a source: all findings, blockers first, each with its remedy.
 
-use landfall_api::{Assessment, FindingView, Severity};
+use landfall_api::{Assessment, Finding, Severity};
 
 use super::layout::labelled;
 
@@ -36,7 +36,7 @@ pub(crate) fn whole(assessment: &Assessment, width: usize) -> String {
 }
 
 /// Findings, each with what to do.
-pub(crate) fn findings(findings: &[FindingView], width: usize) -> String {
+pub(crate) fn findings(findings: &[Finding], width: usize) -> String {
     let lines: Vec<String> = findings
         .iter()
         .flat_map(|finding| {
@@ -55,14 +55,18 @@ pub(crate) fn findings(findings: &[FindingView], width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_api::core::{Code, MigrationName};
+    use landfall_api::core::{Code, Learnt, MigrationName};
 
     use super::super::layout::assert_fits;
     use super::*;
 
     #[test]
     fn blockers_are_said_in_words_with_code_and_remedy() {
-        let finding = FindingView {
+        let finding = Finding {
+            check: "source.replica".to_owned(),
+            why: String::new(),
+            reference: None,
+            learnt: Learnt::Api,
             severity: Severity::Blocker,
             code: Some(Code::SourceHasReplica),
             object: "orders-prod".to_owned(),

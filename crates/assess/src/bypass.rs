@@ -12,7 +12,7 @@ use landfall_core::spec::Network;
 use serde::{Deserialize, Serialize};
 
 /// What the warning is about.
-pub(crate) const ABOUT: &str = "sessions past the gateway";
+pub const ABOUT: &str = "sessions past the gateway";
 
 /// How many pids of a party are told.
 const PIDS: usize = 5;
@@ -89,7 +89,7 @@ pub fn past(sessions: &[Session], networks: &[Network]) -> Vec<Party> {
 }
 
 /// What will happen to them, said right before it does.
-pub(crate) fn fate(past: &[Party]) -> String {
+pub fn fate(past: &[Party]) -> String {
     let who: Vec<String> = past.iter().map(Party::to_string).collect();
     let count: usize = past.iter().map(|party| party.count).sum();
     let clients: Vec<&str> = addresses(past);
@@ -110,7 +110,7 @@ fn addresses(parties: &[Party]) -> Vec<&str> {
 }
 
 /// Where clients come from, with how many of each, for those who do not know their networks yet.
-pub(crate) fn origins(parties: &[Party]) -> String {
+pub fn origins(parties: &[Party]) -> String {
     let origin = |address: &str| {
         let from =
             parties.iter().filter(|p| p.client.as_deref().unwrap_or("a local socket") == address);

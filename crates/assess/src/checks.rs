@@ -1,196 +1,18 @@
-//! Assessment: everything known about a source before it is touched, and all findings at once.
-//!
-//! A survey is collected through the ports; [`findings`] is pure over it. A check that could not
-//! look says so: "not looked" is never "fine".
+//! The checks: each pure over the inventory.
 
-use landfall_core::failure::Failure;
-use landfall_core::ids::Endpoint;
-use landfall_core::ids::InstanceId;
-use landfall_core::port::Ports;
-use landfall_core::port::cloud::{
-    Cluster, EngineVersion, Instance, Parameter, ParameterSource, ResourceState, TAG_MIGRATION,
-};
-use landfall_core::port::database::{ServerView, SlotView};
-use landfall_core::port::router::{Route, RouterAbility, Sessions};
+use landfall_core::finding::{Finding, Learnt, Severity};
+use landfall_core::port::cloud::{Instance, ResourceState, TAG_MIGRATION};
+use landfall_core::port::router::Sessions;
 use landfall_core::{Code, Spec};
-use serde::{Deserialize, Serialize};
 
-use crate::bypass::{self, Party};
-use crate::patience;
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The move does not start.
-    Blocker,
-    /// A person should know before approving.
-    Warning,
-    /// Good to know.
-    Note,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// Its problem code, for blockers.
-    pub code: Option<Code>,
-    /// What it is about.
-    pub object: String,
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-/// What SQL access adds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inside {
-    /// The server.
-    pub server: ServerView,
-    /// Prepared transactions.
-    pub prepared: Vec<String>,
-    /// Slots.
-    pub slots: Vec<SlotView>,
-    /// Client sessions, by who they are.
-    #[serde(default)]
-    pub parties: Vec<Party>,
-}
-
-/// Everything looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Survey {
-    /// The source.
-    pub instance: Option<Instance>,
-    /// Versions it may become.
-    pub versions: Vec<EngineVersion>,
-    /// Classes that can be ordered for the chosen version.
-    pub classes: Vec<String>,
-    /// Whatever has the target's name.
-    pub cluster: Option<Cluster>,
-    /// User-set parameters of the source.
-    pub parameters: Vec<Parameter>,
-    /// Seen from inside, with access.
-    pub inside: Option<Inside>,
-    /// The source's read replicas, with where they answer.
-    #[serde(default)]
-    pub replicas: Vec<(InstanceId, Endpoint)>,
-    /// Every stored route.
-    #[serde(default)]
-    pub routes: Vec<Route>,
-    /// What the gateway can do, or why it could not be asked.
-    #[serde(default)]
-    pub gateway: Option<Result<RouterAbility, Failure>>,
-    /// Why the inside could not be looked at, though access is given.
-    pub not_looked: Option<Failure>,
-}
-
-/// Looks at everything, changing nothing.
-pub async fn survey(ports: &Ports<'_>, spec: &Spec) -> Result<Survey, Failure> {
-    let cloud = ports.cloud;
-    let instance = cloud.instance(&spec.source.instance).await?;
-    let cluster = cloud.cluster(&spec.target.cluster).await?;
-    let mut survey = Survey {
-        instance,
-        versions: vec![],
-        classes: vec![],
-        cluster,
-        parameters: vec![],
-        inside: None,
-        replicas: vec![],
-        routes: ports.router.routes().await?,
-        gateway: Some(ports.router.ability().await),
-        not_looked: None,
-    };
-    let Some(instance) = &survey.instance else { return Ok(survey) };
-    if instance.engine != "postgres" {
-        return Ok(survey);
-    }
-    survey.versions = cloud.aurora_versions(&instance.engine_version).await?;
-    if let Some(version) = choose_version(spec, instance, &survey.versions) {
-        survey.classes = cloud.orderable_classes(&version.version).await?;
-    }
-    if let Some(group) = &instance.parameter_group {
-        let level = landfall_core::port::cloud::GroupLevel::Instance;
-        let all = cloud.parameters(level, &group.name).await?;
-        survey.parameters = all.into_iter().filter(|p| p.source == ParameterSource::User).collect();
-    }
-    for id in &instance.replica_instances {
-        let replica = cloud.instance(id).await?;
-        let at = replica.and_then(|replica| replica.endpoint);
-        survey.replicas.extend(at.map(|at| (id.clone(), at)));
-    }
-    if let (Some(database), Some(endpoint)) = (ports.database, &instance.endpoint) {
-        match inside(database, endpoint).await {
-            Ok(found) => survey.inside = Some(found),
-            Err(failure) => survey.not_looked = Some(failure),
-        }
-    }
-    Ok(survey)
-}
-
-async fn inside(
-    database: &dyn landfall_core::port::Database,
-    at: &Endpoint,
-) -> Result<Inside, Failure> {
-    Ok(Inside {
-        server: database.server(at).await?,
-        prepared: database.prepared_transactions(at).await?,
-        slots: database.slots(at).await?,
-        parties: bypass::parties(&database.sessions(at).await?),
-    })
-}
-
-/// The Aurora version asked for, or the newest of the source's own major.
-pub fn choose_version<'a>(
-    spec: &Spec,
-    instance: &Instance,
-    versions: &'a [EngineVersion],
-) -> Option<&'a EngineVersion> {
-    if let Some(asked) = &spec.target.engine_version {
-        return versions.iter().find(|version| version.version == *asked);
-    }
-    let major = major(&instance.engine_version);
-    versions
-        .iter()
-        .filter(|version| self::major(&version.version) == major)
-        .max_by_key(|version| minor(&version.version))
-}
-
-fn major(version: &str) -> &str {
-    version.split('.').next().unwrap_or(version)
-}
-
-/// The minor as numbers; `17.6-R2` is 17.6.
-fn minor(version: &str) -> Vec<u32> {
-    let plain = version.split('-').next().unwrap_or(version);
-    plain.split('.').skip(1).filter_map(|part| part.parse().ok()).collect()
-}
-
-/// The Aurora class for a source's class: its own when offered, else the same size of a memory
-/// family, newest generation first.
-pub fn choose_class(spec: &Spec, instance: &Instance, classes: &[String]) -> Option<String> {
-    let offered = |class: &str| classes.iter().any(|one| one == class);
-    if let Some(asked) = &spec.target.class {
-        return offered(asked).then(|| asked.clone());
-    }
-    if offered(&instance.class) {
-        return Some(instance.class.clone());
-    }
-    let size = instance.class.rsplit('.').next()?;
-    const FAMILIES: &[&str] = &["r8g", "r7g", "r7i", "r6g", "r6i", "r5", "t4g", "t3"];
-    let sizes = [size, "large", "medium"];
-    sizes.iter().find_map(|size| {
-        FAMILIES.iter().map(|family| format!("db.{family}.{size}")).find(|class| offered(class))
-    })
-}
+use crate::choice::{choose_class, choose_version};
+use crate::inventory::Inventory;
+use crate::{bypass, patience};
 
 /// Every finding, blockers first.
-pub fn findings(spec: &Spec, survey: &Survey) -> Vec<Finding> {
+pub fn findings(spec: &Spec, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
-    match &survey.instance {
+    match &inventory.instance {
         None => found.push(blocker(
             Code::SourceMissing,
             &spec.source.instance,
@@ -204,11 +26,11 @@ pub fn findings(spec: &Spec, survey: &Survey) -> Vec<Finding> {
             "Landfall moves RDS for PostgreSQL instances (engine \"postgres\").",
         )),
         Some(instance) => {
-            of_instance(spec, survey, instance, &mut found);
-            of_target(spec, survey, instance, &mut found);
-            of_inside(spec, survey, instance, &mut found);
-            of_gateway(spec, survey, &mut found);
-            of_routes(spec, survey, instance, &mut found);
+            of_instance(spec, inventory, instance, &mut found);
+            of_target(spec, inventory, instance, &mut found);
+            of_inside(spec, inventory, instance, &mut found);
+            of_gateway(spec, inventory, &mut found);
+            of_routes(spec, inventory, instance, &mut found);
         }
     }
     found.sort_by_key(|finding| finding.severity);
@@ -217,11 +39,15 @@ pub fn findings(spec: &Spec, survey: &Survey) -> Vec<Finding> {
 
 fn finding(severity: Severity, object: &str, what: &str, remedy: &str) -> Finding {
     Finding {
+        check: "source".to_owned(),
         severity,
         code: None,
         object: object.to_owned(),
         what: what.to_owned(),
+        why: String::new(),
         remedy: remedy.to_owned(),
+        reference: None,
+        learnt: Learnt::Api,
     }
 }
 
@@ -229,7 +55,7 @@ fn blocker(code: Code, object: impl ToString, what: &str, remedy: &str) -> Findi
     Finding { code: Some(code), ..finding(Severity::Blocker, &object.to_string(), what, remedy) }
 }
 
-fn of_instance(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<Finding>) {
+fn of_instance(spec: &Spec, inventory: &Inventory, instance: &Instance, found: &mut Vec<Finding>) {
     let id = &instance.id;
     if let ResourceState::Failed(status) = &instance.state {
         let what = format!("its status is {status}");
@@ -279,7 +105,7 @@ fn of_instance(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Ve
             "Name a group that nothing else uses, so that putting it on closes the instance.",
         ));
     }
-    let unsupported = survey.parameters.len();
+    let unsupported = inventory.parameters.len();
     if unsupported > 0 {
         found.push(finding(
             Severity::Note,
@@ -290,8 +116,8 @@ fn of_instance(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Ve
     }
 }
 
-fn of_target(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<Finding>) {
-    match choose_version(spec, instance, &survey.versions) {
+fn of_target(spec: &Spec, inventory: &Inventory, instance: &Instance, found: &mut Vec<Finding>) {
+    match choose_version(spec, instance, &inventory.versions) {
         None => found.push(blocker(
             Code::NoTargetVersion,
             &instance.id,
@@ -306,7 +132,7 @@ fn of_target(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
             "Choose one of the versions Aurora offers, or upgrade the source's minor first.",
         )),
         Some(version) => {
-            if choose_class(spec, instance, &survey.classes).is_none() {
+            if choose_class(spec, instance, &inventory.classes).is_none() {
                 found.push(blocker(
                     Code::NoTargetClass,
                     &instance.class,
@@ -316,7 +142,7 @@ fn of_target(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
             }
         }
     }
-    if let Some(cluster) = &survey.cluster {
+    if let Some(cluster) = &inventory.cluster {
         let ours = cluster.tags.get(TAG_MIGRATION).map(String::as_str)
             == Some(spec.migration.name.as_str());
         if !ours {
@@ -337,9 +163,9 @@ fn of_target(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
     }
 }
 
-fn of_inside(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<Finding>) {
+fn of_inside(spec: &Spec, inventory: &Inventory, instance: &Instance, found: &mut Vec<Finding>) {
     let id = instance.id.as_str();
-    if let Some(why) = &survey.not_looked {
+    if let Some(why) = &inventory.not_looked {
         found.push(blocker(
             Code::AccessTooWeak,
             id,
@@ -347,7 +173,7 @@ fn of_inside(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
             "Check [access], the security groups, and the role's rights; or remove [access].",
         ));
     }
-    let Some(inside) = &survey.inside else {
+    let Some(inside) = &inventory.inside else {
         if spec.access.is_none() {
             found.push(finding(
                 Severity::Note,
@@ -388,9 +214,9 @@ fn of_inside(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<
 }
 
 /// What the gateway cannot do, and who does not use it.
-fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
+fn of_gateway(spec: &Spec, inventory: &Inventory, found: &mut Vec<Finding>) {
     let service = spec.route.service.as_str();
-    match &survey.gateway {
+    match &inventory.gateway {
         Some(Ok(ability)) if !ability.holds => found.push(finding(
             Severity::Warning,
             service,
@@ -412,10 +238,10 @@ fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
         )),
         Some(Ok(_)) | None => {}
     }
-    let Some(inside) = survey.inside.as_ref().filter(|inside| !inside.parties.is_empty()) else {
+    let Some(inside) = inventory.inside.as_ref().filter(|inside| !inside.parties.is_empty()) else {
         return;
     };
-    let holds = matches!(&survey.gateway, Some(Ok(ability)) if ability.holds);
+    let holds = matches!(&inventory.gateway, Some(Ok(ability)) if ability.holds);
     let impatient = patience::impatient(&inside.parties, spec.pause_budget());
     if holds && impatient > 0 {
         found.push(finding(
@@ -436,7 +262,8 @@ fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
              named.",
         ));
     }
-    let past = |party: &&Party| !networks.is_empty() && !bypass::came_through(party, networks);
+    let past =
+        |party: &&bypass::Party| !networks.is_empty() && !bypass::came_through(party, networks);
     for party in inside.parties.iter().filter(past) {
         found.push(finding(
             Severity::Warning,
@@ -449,10 +276,10 @@ fn of_gateway(spec: &Spec, survey: &Survey, found: &mut Vec<Finding>) {
 }
 
 /// Services that lead to what stays behind.
-fn of_routes(spec: &Spec, survey: &Survey, instance: &Instance, found: &mut Vec<Finding>) {
-    for route in survey.routes.iter().filter(|route| route.service != spec.route.service) {
+fn of_routes(spec: &Spec, inventory: &Inventory, instance: &Instance, found: &mut Vec<Finding>) {
+    for route in inventory.routes.iter().filter(|route| route.service != spec.route.service) {
         let (service, at) = (route.service.as_str(), &route.endpoint);
-        let replica = survey.replicas.iter().find(|(_, end)| end == at).map(|(id, _)| id);
+        let replica = inventory.replicas.iter().find(|(_, end)| end == at).map(|(id, _)| id);
         let moves = spec.services().any(|own| *own == route.service);
         match (replica, moves) {
             (Some(replica), true) => found.push(finding(

@@ -1,0 +1,76 @@
+//! Everything looked at before a source is touched: data, so that it can be saved and judged again.
+//!
+//! Not a judgement: [`crate::checks`] are pure over it. What could not be looked at is an absence
+//! with its reason, never an empty list.
+
+use landfall_core::failure::Failure;
+use landfall_core::ids::{Endpoint, InstanceId};
+use landfall_core::port::cloud::{
+    Cluster, EngineVersion, Instance, Metric, MetricSpan, Parameter, Surroundings,
+};
+use landfall_core::port::database::{Answer, ServerView, SlotView};
+use landfall_core::port::router::{Route, RouterAbility};
+use serde::{Deserialize, Serialize};
+
+use crate::bypass::Party;
+
+/// One metric of the source over the time before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Which.
+    pub metric: Metric,
+    /// Its spans, oldest first, or why it could not be read.
+    pub spans: Result<Vec<MetricSpan>, Failure>,
+}
+
+/// What SQL access adds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// The server.
+    pub server: ServerView,
+    /// Prepared transactions.
+    pub prepared: Vec<String>,
+    /// Slots.
+    pub slots: Vec<SlotView>,
+    /// Client sessions, by who they are.
+    #[serde(default)]
+    pub parties: Vec<Party>,
+}
+
+/// Everything looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The source.
+    pub instance: Option<Instance>,
+    /// Versions it may become.
+    pub versions: Vec<EngineVersion>,
+    /// Classes that can be ordered for the chosen version.
+    pub classes: Vec<String>,
+    /// Whatever has the target's name.
+    pub cluster: Option<Cluster>,
+    /// User-set parameters of the source.
+    pub parameters: Vec<Parameter>,
+    /// Seen from inside, with access.
+    pub inside: Option<Inside>,
+    /// The source's read replicas, with where they answer.
+    #[serde(default)]
+    pub replicas: Vec<(InstanceId, Endpoint)>,
+    /// Every stored route.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What the gateway can do, or why it could not be asked.
+    #[serde(default)]
+    pub gateway: Option<Result<RouterAbility, Failure>>,
+    /// Why the inside could not be looked at, though access is given.
+    pub not_looked: Option<Failure>,
+    /// What stands around the source.
+    #[serde(default)]
+    pub around: Option<Surroundings>,
+    /// Answers to the questions of [`crate::question`], by the observer's role or by the owner's
+    /// own hand.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+    /// Metrics of the time before, for the forecast.
+    #[serde(default)]
+    pub history: Vec<History>,
+}

@@ -1,0 +1,18 @@
+//! Assessment: what is known about a source before it is touched, and what follows from it.
+//!
+//! [`collect`] reads through the ports; everything else is pure over the [`Inventory`], so that an
+//! inventory can be saved, judged again offline, and made up by a test. It knows nothing of the
+//! process: `flow` asks it. A check that could not look says "not looked", never "fine".
+
+pub mod bypass;
+pub mod checks;
+pub mod choice;
+pub mod collect;
+pub mod inventory;
+pub mod parameters;
+mod patience;
+
+pub use checks::{blockers, findings};
+pub use choice::{choose_class, choose_version};
+pub use collect::collect;
+pub use inventory::Inventory;

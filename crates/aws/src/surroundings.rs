@@ -1,0 +1,88 @@
+//! What stands around an instance. Each part is asked for itself, so that a permission that is
+//! missing hides one of them and not all.
+
+use aws_sdk_cloudwatch::types::MetricAlarm;
+use landfall_core::port::cloud::{Alarm, Instance, Maintenance, Quota, Surroundings};
+use landfall_core::{Failure, InstanceId};
+
+use crate::time::from_aws;
+use crate::{AwsCloud, fault};
+
+impl AwsCloud {
+    pub(crate) async fn read_surroundings(&self, instance: &Instance) -> Surroundings {
+        Surroundings {
+            maintenance: self.read_maintenance(instance).await,
+            quotas: self.read_quotas().await,
+            alarms: self.read_alarms(instance).await,
+            group_shared_with: self.read_sharers(instance).await,
+        }
+    }
+
+    async fn read_maintenance(&self, instance: &Instance) -> Result<Vec<Maintenance>, Failure> {
+        let what = format!("read the pending maintenance of {}", instance.id);
+        let call = self.rds.describe_pending_maintenance_actions();
+        let answer = call.resource_identifier(&instance.arn).send().await;
+        let answer = answer.map_err(|error| fault::failure(what, &error))?;
+        let actions = answer.pending_maintenance_actions().iter();
+        let details = actions.flat_map(|of| of.pending_maintenance_action_details());
+        Ok(details
+            .map(|one| Maintenance {
+                action: one.action().unwrap_or_default().to_owned(),
+                description: one.description().map(str::to_owned),
+                at: one.current_apply_date().or(one.forced_apply_date()).and_then(from_aws),
+            })
+            .collect())
+    }
+
+    async fn read_quotas(&self) -> Result<Vec<Quota>, Failure> {
+        let answer = self.rds.describe_account_attributes().send().await;
+        let answer =
+            answer.map_err(|error| fault::failure("read the quotas of the account", &error))?;
+        let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+        Ok(answer
+            .account_quotas()
+            .iter()
+            .filter_map(|quota| {
+                let name = quota.account_quota_name()?.to_owned();
+                Some(Quota { name, used: number(quota.used())?, max: number(quota.max())? })
+            })
+            .collect())
+    }
+
+    async fn read_alarms(&self, instance: &Instance) -> Result<Vec<Alarm>, Failure> {
+        let what = format!("read the alarms on {}", instance.id);
+        let mut pages = self.metrics.describe_alarms().into_paginator().send();
+        let mut alarms = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault::failure(&*what, &error))?;
+            let on_it = |alarm: &&MetricAlarm| {
+                let dimensions = alarm.dimensions().iter();
+                dimensions
+                    .filter(|d| d.name() == Some("DBInstanceIdentifier"))
+                    .any(|d| d.value() == Some(instance.id.as_str()))
+            };
+            alarms.extend(page.metric_alarms().iter().filter(on_it).map(|alarm| Alarm {
+                name: alarm.alarm_name().unwrap_or_default().to_owned(),
+                metric: alarm.metric_name().unwrap_or_default().to_owned(),
+            }));
+        }
+        Ok(alarms)
+    }
+
+    async fn read_sharers(&self, instance: &Instance) -> Result<Vec<InstanceId>, Failure> {
+        let Some(group) = &instance.parameter_group else { return Ok(vec![]) };
+        let what = format!("read who wears the parameter group {}", group.name);
+        let mut pages = self.rds.describe_db_instances().into_paginator().items().send();
+        let mut sharers = Vec::new();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| fault::failure(&*what, &error))?;
+            let wears = found
+                .db_parameter_groups()
+                .iter()
+                .any(|worn| worn.db_parameter_group_name() == Some(group.name.as_str()));
+            let id = found.db_instance_identifier().map(InstanceId::new);
+            sharers.extend(id.filter(|id| wears && *id != instance.id));
+        }
+        Ok(sharers)
+    }
+}

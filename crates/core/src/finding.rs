@@ -1,0 +1,59 @@
+//! Findings: what an assessment says about one object, as data.
+//!
+//! A check that could not look says so with [`Severity::Note`] or [`Severity::Warning`] and
+//! [`Learnt::NotLooked`]; it never stays silent, because silence would read as "fine".
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Code;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The move does not start.
+    Blocker,
+    /// A person should know before approving.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// How it was learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learnt {
+    /// From the AWS API or CloudWatch.
+    Api,
+    /// From the database, by an observer's role or the owner's answers to the SQL script.
+    Sql,
+    /// From the gateway.
+    Gateway,
+    /// Concluded from something else that was seen.
+    Inferred,
+    /// Not at all: it could not be looked at.
+    NotLooked,
+}
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check that found it, such as `storage.race`; stable, for filters and suppressions.
+    pub check: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its problem code, for blockers.
+    pub code: Option<Code>,
+    /// What it is about.
+    pub object: String,
+    /// What was found.
+    pub what: String,
+    /// Why it matters for a move; empty when `what` says it.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// A public page to read, where there is one.
+    pub reference: Option<String>,
+    /// How it was learnt.
+    pub learnt: Learnt,
+}
