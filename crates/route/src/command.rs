@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{ProxyView, Route, RouterAbility, Sessions};
+use landfall_core::port::router::{AtHold, ProxyView, Route, RouterAbility, Sessions};
 use landfall_core::spec::CommandSpec;
 use landfall_core::{Endpoint, Failure, ServiceName};
 use tokio::sync::Mutex;
@@ -32,7 +32,7 @@ const NODE: &str = "command";
 /// A gateway behind a program.
 pub struct CommandGateway {
     program: Program,
-    holds: bool,
+    at_hold: AtHold,
     call_timeout: Duration,
     clock: Arc<dyn Clock>,
     /// Held while a hook runs.
@@ -49,7 +49,8 @@ impl CommandGateway {
     /// `call_timeout` bounds a probe; the spec bounds a hook.
     pub fn new(spec: &CommandSpec, call_timeout: Duration, clock: Arc<dyn Clock>) -> Self {
         let program = Program::new(&spec.program, spec.timeout);
-        Self { program, holds: spec.holds, call_timeout, clock, told: Mutex::default() }
+        let at_hold = if spec.holds { AtHold::Wait } else { AtHold::Pass };
+        Self { program, at_hold, call_timeout, clock, told: Mutex::default() }
     }
 
     /// What the program says of its nodes.
@@ -61,30 +62,32 @@ impl CommandGateway {
         };
         let nodes = match said {
             Ok(nodes) if !nodes.is_empty() => nodes,
-            Ok(_) => return vec![deaf(now, "its view names no node")],
-            Err(words) => return vec![deaf(now, failed.unwrap_or(&words))],
+            Ok(_) => return vec![self.deaf(now, "its view names no node")],
+            Err(words) => return vec![self.deaf(now, failed.unwrap_or(&words))],
         };
-        nodes.into_iter().map(|node| node.view(route, failed, now)).collect()
+        nodes.into_iter().map(|node| node.view(route, failed, (now, self.at_hold))).collect()
     }
-}
 
-/// The program itself, when it cannot be asked.
-fn deaf(now: Timestamp, words: &str) -> ProxyView {
-    ProxyView {
-        node: NODE.to_owned(),
-        connected_since: None,
-        last_seen: now,
-        subscribed: true,
-        sent: None,
-        acknowledged: None,
-        rejected: Some(words.to_owned()),
+    /// The program itself, when it cannot be asked.
+    fn deaf(&self, now: Timestamp, words: &str) -> ProxyView {
+        ProxyView {
+            node: NODE.to_owned(),
+            connected_since: None,
+            last_seen: now,
+            subscribed: true,
+            sent: None,
+            acknowledged: None,
+            rejected: Some(words.to_owned()),
+            at_hold: self.at_hold,
+        }
     }
 }
 
 #[async_trait]
 impl Gateway for CommandGateway {
     async fn ability(&self) -> Result<RouterAbility, Failure> {
-        Ok(RouterAbility { holds: self.holds, holds_at_most: None, sessions: Sessions::Cut })
+        let holds = self.at_hold == AtHold::Wait;
+        Ok(RouterAbility { holds, holds_at_most: None, sessions: Sessions::Cut })
     }
 
     async fn tell(&self, route: &Route) -> Result<(), Failure> {

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use hickory_proto::rr::Name;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{ProxyView, Route, RouterAbility, Sessions, Traffic};
+use landfall_core::port::router::{AtHold, ProxyView, Route, RouterAbility, Sessions, Traffic};
 use landfall_core::spec::DnsSpec;
 use landfall_core::{Endpoint, Failure, FailureKind, ServiceName};
 use tokio::time::Instant;
@@ -150,6 +150,7 @@ impl DnsGateway {
             sent: Some(route.epoch),
             acknowledged: follows.is_ok().then_some(route.epoch),
             rejected: follows.err(),
+            at_hold: AtHold::Pass,
         }
     }
 

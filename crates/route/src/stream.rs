@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use landfall_core::ServiceName;
-use landfall_core::port::router::{ProxyView, Route};
+use landfall_core::port::router::{AtHold, ProxyView, Route};
 
 use crate::subscription::{Part, Subscription, Told};
 
@@ -132,6 +132,7 @@ impl Stream {
             sent: part.sent,
             acknowledged: part.acknowledged,
             rejected: part.rejected,
+            at_hold: AtHold::Wait,
         }
     }
 }

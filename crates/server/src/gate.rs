@@ -56,7 +56,11 @@ fn cutover(view: &View) -> Vec<String> {
     }
     let gateway = view.facts.gateway;
     let (budget, holds) = (view.spec.pause_budget(), gateway.is_none_or(|gateway| gateway.holds));
-    let waits = if holds { "wait at the gateway" } else { "fail, because the gateway cannot hold" };
+    let waits = if holds {
+        "wait at the gateway"
+    } else {
+        "wait at the gateway, or fail where it cannot hold"
+    };
     check.push(format!(
         "New connections will {waits}, {} at most; then Landfall goes back by itself.",
         duration_text::to_text(budget)

@@ -37,6 +37,17 @@ pub struct Route {
     pub epoch: u64,
 }
 
+/// What becomes of new connections at a node while their service is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtHold {
+    /// They wait for the release.
+    #[default]
+    Wait,
+    /// They pass, and meet the fence: this node cannot hold.
+    Pass,
+}
+
 /// One proxy's part in a route: what it was sent, and what it said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyView {
@@ -54,6 +65,9 @@ pub struct ProxyView {
     pub acknowledged: Option<u64>,
     /// Its own words when it refused the newest.
     pub rejected: Option<String>,
+    /// Whether it can hold.
+    #[serde(default)]
+    pub at_hold: AtHold,
 }
 
 impl ProxyView {

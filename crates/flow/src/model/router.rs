@@ -6,7 +6,9 @@ use landfall_core::action::RouteAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{Endpoint, ServiceName};
 use landfall_core::port::Router;
-use landfall_core::port::router::{ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic};
+use landfall_core::port::router::{
+    AtHold, ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic,
+};
 
 use super::traffic::Side;
 use super::{Inner, READERS_AT, TARGET_AT, World};
@@ -21,6 +23,7 @@ pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
         sent: None,
         acknowledged: Some(0),
         rejected: None,
+        at_hold: AtHold::Wait,
     }
 }
 
@@ -48,7 +51,8 @@ impl Router for World {
         let part = |proxy: &ProxyView| {
             let key = (proxy.node.clone(), service.to_string());
             let acknowledged = inner.acknowledged.get(&key).copied().or(proxy.acknowledged);
-            ProxyView { acknowledged, ..proxy.clone() }
+            let at_hold = if inner.ability.holds { proxy.at_hold } else { AtHold::Pass };
+            ProxyView { acknowledged, at_hold, ..proxy.clone() }
         };
         Ok(RouteView { route, proxies: inner.proxies.iter().map(part).collect() })
     }

@@ -8,7 +8,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select, try_join};
+use futures_util::future::{Either, select, try_join, try_join3};
 use jiff::Timestamp;
 use landfall_core::facts::{FenceProof, MetricVerdict, SyncProof};
 use landfall_core::failure::Failure;
@@ -59,9 +59,7 @@ impl Step for DrainReplica {
         let (Some(database), Some(at)) = (look.ports.database, source_endpoint(look.facts)) else {
             return Ok(Seen { both: None, points: points(look, now).await?, now });
         };
-        let cluster = target(look).await?;
-        let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-        let inside = pin!(both(look, database, at, &target));
+        let inside = pin!(both(look, database, at));
         let metric = pin!(points(look, now));
         if look.facts.contradicted.is_some() {
             let (both, points) = try_join(inside, metric).await?;
@@ -115,14 +113,18 @@ async fn both(
     look: &Look<'_>,
     database: &dyn Database,
     source: &Endpoint,
-    target: &Endpoint,
 ) -> Result<Both, Failure> {
     let token = token(look.spec, look.facts);
     // The replica is asked last: its replay position is the newest reading of all.
-    let (fence, view) =
-        try_join(prove_fence::inside(database, source), database.server(source)).await?;
+    let (cluster, fence, view) = try_join3(
+        pin!(target(look)),
+        pin!(prove_fence::inside(database, source)),
+        database.server(source),
+    )
+    .await?;
+    let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
     let (target, marker_on_target) =
-        try_join(database.server(target), database.marker(target, &token)).await?;
+        try_join(database.server(&target), database.marker(&target, &token)).await?;
     Ok(Both { fence, source: view, target, marker_on_target })
 }
 

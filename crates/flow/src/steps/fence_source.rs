@@ -7,8 +7,10 @@
 //! Undo: the groups as they were, order and all.
 //! If it dies here: the source is closed or half closed; the next start closes it, or opens it.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 use landfall_core::action::{CloudAction, DatabaseAction, SessionClass};
 use landfall_core::failure::Failure;
@@ -53,18 +55,20 @@ impl Step for FenceSource {
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         // Before the look: by then a session's age is at least what it seems here.
         let now = look.now();
-        let source = source(look).await?;
         let terminates = look.spec.fence() == FenceKind::Terminate;
         // Opening the source must not depend on its answers, nor on AWS's events.
         let doing = look.course == Course::Doing;
         let closed = doing && look.facts.fence_active.is_some();
-        let clients = match (look.ports.database, source_endpoint(look.facts)) {
-            (Some(database), Some(at)) if terminates && closed => {
-                let all = database.sessions(at).await?;
-                Some(all.into_iter().filter(could_write).collect())
+        let clients = async {
+            match (look.ports.database, source_endpoint(look.facts)) {
+                (Some(database), Some(at)) if terminates && closed => {
+                    let all = database.sessions(at).await?;
+                    Ok(Some(all.into_iter().filter(could_write).collect()))
+                }
+                _ => Ok(None),
             }
-            _ => None,
         };
+        let (source, clients) = try_join(pin!(source(look)), pin!(clients)).await?;
         let last_restart = if terminates || !doing {
             None
         } else {

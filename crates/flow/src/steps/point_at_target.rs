@@ -4,6 +4,9 @@
 //! Undo: the endpoints are those from before the hold.
 //! If it dies here: traffic is still held, whatever the routes say.
 
+use std::pin::pin;
+
+use futures_util::future::try_join;
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::router::Route;
@@ -34,16 +37,14 @@ impl Step for PointAtTarget {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let services = services::look_at(look).await?;
         // Undo does not need the target, and must not depend on it.
         if look.course == Course::Undoing || look.facts.promoted.is_none() {
+            let services = services::look_at(look).await?;
             return Ok(Seen { services, target: None, readers: None, way: Ok(()) });
         }
-        let cluster = target(look).await?;
-        let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-        let way = look.ports.router.probe(&at).await?;
-        let readers = services::readers_at(look, &cluster).await?;
-        Ok(Seen { services, target: Some(at), readers, way })
+        let (services, way) = try_join(pin!(services::look_at(look)), pin!(way(look))).await?;
+        let Way { target, readers, open } = way;
+        Ok(Seen { services, target: Some(target), readers, way: open })
     }
 
     fn plan(&self, spec: &Spec, _: &Facts, seen: &Seen) -> Plan {
@@ -98,4 +99,19 @@ impl Step for PointAtTarget {
         };
         seen.services.all().find_map(back).map_or(Plan::Done, Plan::act)
     }
+}
+
+/// Where the services shall lead, and whether the way there is open.
+struct Way {
+    target: Endpoint,
+    readers: Option<Endpoint>,
+    open: Result<(), String>,
+}
+
+async fn way(look: &Look<'_>) -> Result<Way, Failure> {
+    let cluster = target(look).await?;
+    let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+    let probe = look.ports.router.probe(&target);
+    let (open, readers) = try_join(probe, pin!(services::readers_at(look, &cluster))).await?;
+    Ok(Way { target, readers, open })
 }

@@ -53,11 +53,7 @@ impl Step for ProveFence {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let source = source(look).await?;
-        let inside = match (look.ports.database, source_endpoint(look.facts)) {
-            (Some(database), Some(at)) => Some(inside(database, at).await?),
-            _ => None,
-        };
+        let Both { source, inside } = both(look).await?;
         let last_restart = match inside {
             Some(_) => None,
             None => last_restart(look, &Subject::Instance(source.id.clone())).await?,
@@ -107,6 +103,18 @@ pub(crate) struct Again {
 
 /// Looks once more before promotion. What cannot be looked at is not trusted.
 pub(super) async fn again(look: &Look<'_>) -> Result<Again, Failure> {
+    let Both { source, inside } = both(look).await?;
+    Ok(Again { groups: source.security_groups, inside })
+}
+
+/// The source from outside and inside.
+struct Both {
+    source: Instance,
+    inside: Option<Inside>,
+}
+
+/// At once: people wait at the gateway.
+async fn both(look: &Look<'_>) -> Result<Both, Failure> {
     let inside = async {
         match (look.ports.database, source_endpoint(look.facts)) {
             (Some(database), Some(at)) => inside(database, at).await.map(Some),
@@ -114,7 +122,7 @@ pub(super) async fn again(look: &Look<'_>) -> Result<Again, Failure> {
         }
     };
     let (source, inside) = try_join(pin!(source(look)), pin!(inside)).await?;
-    Ok(Again { groups: source.security_groups, inside })
+    Ok(Both { source, inside })
 }
 
 /// Looks once more before release. A source that is gone, or does not answer behind its closed
@@ -143,8 +151,8 @@ pub(super) fn broken(spec: &Spec, facts: &Facts, again: &Again) -> Option<Proble
 /// Two looks at the counters with the sessions between them.
 pub(super) async fn inside(database: &dyn Database, at: &Endpoint) -> Result<Inside, Failure> {
     let before = total(&database.write_counters(at).await?);
-    let sessions = database.sessions(at).await?;
-    let prepared = database.prepared_transactions(at).await?;
+    let (sessions, prepared) =
+        try_join(database.sessions(at), database.prepared_transactions(at)).await?;
     let after = total(&database.write_counters(at).await?);
     let writers = sessions.into_iter().filter(could_write).collect();
     Ok(Inside { writers, prepared, before, after })

@@ -55,8 +55,9 @@ pub(crate) struct Room {
     target: Option<u64>,
 }
 
-/// What the warning is about.
+/// What warnings are about.
 const ROOM: &str = "room for sessions";
+const WHO_CANNOT_HOLD: &str = "who cannot hold";
 
 impl Step for RehearseRoute {
     const ID: &'static str = "replicate.rehearse_route";
@@ -92,8 +93,11 @@ impl Step for RehearseRoute {
             return Plan::Learn(Fact::Gateway(seen.ability));
         }
         let tight = seen.inside.as_ref().and_then(|inside| tighter(inside.room));
-        if let Some(text) = tight.filter(|_| !facts.warnings.contains_key(ROOM)) {
-            return Plan::Learn(Fact::Warned { about: ROOM.to_owned(), text });
+        let through = passing(&seen.services);
+        for (about, text) in [(ROOM, tight), (WHO_CANNOT_HOLD, through)] {
+            if let Some(text) = text.filter(|_| !facts.warnings.contains_key(about)) {
+                return Plan::Learn(Fact::Warned { about: about.to_owned(), text });
+            }
         }
         if seen.services.first().is_some_and(|one| one.view.proxies.is_empty()) {
             let nobody = vec![format!("no proxy of service {} is connected", spec.route.service)];
@@ -147,6 +151,17 @@ fn tighter(room: Room) -> Option<String> {
     let (source, target) = room.source.zip(room.target).filter(|(s, t)| t < s)?;
     let now = room.sessions;
     Some(format!("the target takes {target} sessions, the source {source}; there are {now} now"))
+}
+
+/// Who lets connections through in the hold, by name: the others are waited for all the same.
+fn passing(services: &Services) -> Option<String> {
+    let nodes = services.passing();
+    (!nodes.is_empty()).then(|| {
+        format!(
+            "{} cannot hold: from the fence to the release connections by it fail",
+            nodes.join(", ")
+        )
+    })
 }
 
 fn not_ready(spec: &Spec, seen: &Inside) -> Option<Problem> {

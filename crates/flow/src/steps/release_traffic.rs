@@ -5,6 +5,9 @@
 //! If it dies here: before the intent nothing happened and undo is open; after it the next start
 //!   releases, and never goes back.
 
+use std::pin::pin;
+
+use futures_util::future::try_join;
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::{Course, Facts, Problem, Spec};
@@ -32,12 +35,14 @@ impl Step for ReleaseTraffic {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let services = services::look_at(look).await?;
-        let fence = match (look.course, look.facts.released_at) {
-            (Course::Doing, None) => prove_fence::again_if_there(look).await?,
-            // Once the intent is written, nothing but the release is left.
-            (Course::Doing, Some(_)) | (Course::Undoing, _) => None,
+        let fence = async {
+            match (look.course, look.facts.released_at) {
+                (Course::Doing, None) => prove_fence::again_if_there(look).await,
+                // Once the intent is written, nothing but the release is left.
+                (Course::Doing, Some(_)) | (Course::Undoing, _) => Ok(None),
+            }
         };
+        let (services, fence) = try_join(pin!(services::look_at(look)), pin!(fence)).await?;
         Ok(Seen { services, fence })
     }
 

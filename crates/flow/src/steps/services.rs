@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
-use landfall_core::port::router::{Route, RouteView, Traffic};
+use landfall_core::port::router::{AtHold, Route, RouteView, Traffic};
 use landfall_core::spec::Stragglers;
 use landfall_core::{Endpoint, Fact, Facts, ServiceName, Spec};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::{gateway_problem, source_endpoint, straggler};
 use crate::step::{BRISK, Look, Plan, elapsed};
 
-/// How long proxies have to follow a hold where not all of the gateway can hold.
+/// How long a node that cannot hold has to answer at the hold. It lets connections through
+/// whatever it says, and the fence turns them away.
 const UNHELD: Duration = Duration::from_secs(1);
 
 /// One service as seen.
@@ -83,6 +84,16 @@ impl Services {
         self.all().find(|one| one.view.route.is_none()).map(|one| &one.service)
     }
 
+    /// The nodes that let new connections through while the services are held.
+    pub(super) fn passing(&self) -> Vec<&str> {
+        let all = self.all().flat_map(|one| &one.view.proxies);
+        let passing = all.filter(|proxy| proxy.at_hold == AtHold::Pass);
+        let mut nodes: Vec<&str> = passing.map(|proxy| proxy.node.as_str()).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
     /// The proxies that do not follow the route of a service, by node, and what each does.
     fn stragglers(&self, facts: &Facts) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
@@ -103,11 +114,13 @@ impl Services {
         self.all().any(|one| one.view.proxies.iter().any(|proxy| proxy.node == node))
     }
 
-    /// Whether a proxy follows every route.
-    fn somebody_follows(&self, behind: &[(String, String)]) -> bool {
+    /// Whether a proxy follows every route; a hold is only followed by those that can hold.
+    fn somebody_follows(&self, behind: &[(String, String)], order: Order) -> bool {
         let nodes = self.first().map(|one| one.view.proxies.as_slice()).unwrap_or_default();
         nodes.iter().any(|proxy| {
-            proxy.connected_since.is_some() && behind.iter().all(|(node, _)| *node != proxy.node)
+            let counts = order != Order::Hold || proxy.at_hold == AtHold::Wait;
+            let follows = behind.iter().all(|(node, _)| *node != proxy.node);
+            counts && proxy.connected_since.is_some() && follows
         })
     }
 }
@@ -174,17 +187,20 @@ impl Order {
 /// what it says about those that do not. A proxy that was there before the hold and is not listed,
 /// as after a restart of ours, has not said anything.
 pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &Services, order: Order) -> Plan {
-    let behind = seen.stragglers(facts);
+    let mut behind = seen.stragglers(facts);
+    let since = facts.awaited_since.filter(|at| *at > seen.entered_at).unwrap_or(seen.entered_at);
+    let waited = elapsed(since, seen.now);
+    if order == Order::Hold && waited >= UNHELD.min(spec.route.acknowledge_within) {
+        // Nothing is held there, so nothing is gained by waiting for it: those that hold count.
+        let passing = seen.passing();
+        behind.retain(|(node, _)| !passing.contains(&node.as_str()));
+    }
     if behind.is_empty() {
         return Plan::Done;
     }
     let words: Vec<String> = behind.iter().map(|(_, words)| words.clone()).collect();
     let problem = gateway_problem(order.words(), &words);
-    let unheld = order == Order::Hold && facts.gateway.is_some_and(|gateway| !gateway.holds);
-    let patience = match spec.route.acknowledge_within {
-        long if unheld => long.min(UNHELD),
-        own => own,
-    };
+    let patience = spec.route.acknowledge_within;
     let why = match order {
         Order::Rehearsal => "every proxy to follow the route".to_owned(),
         Order::Hold | Order::Release | Order::Readers => {
@@ -195,18 +211,14 @@ pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &Services, order: O
         let wait = Plan::wait(spec, why, words.join("; ")).or(within, problem.clone());
         if order == Order::Rehearsal { wait } else { wait.every(BRISK) }
     };
-    let follow = seen.somebody_follows(&behind);
+    let follow = seen.somebody_follows(&behind, order);
     let then = match (spec.route.stragglers, order) {
-        // Not left behind: at the release it is waited for like all others.
-        _ if unheld => Plan::Done,
         (Stragglers::GoOn, _) if follow => left_behind(&behind, &words, order),
         (Stragglers::Undo, Order::Hold) => {
             Plan::GiveUp(format!("{}: {}", problem.primary, words.join("; ")))
         }
         (Stragglers::Stop | Stragglers::GoOn | Stragglers::Undo, _) => return wait(patience),
     };
-    let since = facts.awaited_since.filter(|at| *at > seen.entered_at).unwrap_or(seen.entered_at);
-    let waited = elapsed(since, seen.now);
     // Our own count ends the wait: it begins anew when another driver takes over, because proxies
     // have to find their way to that one first.
     if waited >= patience { then } else { wait(patience + spec.pause_budget()) }

@@ -4,6 +4,9 @@
 //! Undo: nothing to undo.
 //! If it dies here: both sides stay closed; the next start looks again.
 
+use std::pin::pin;
+
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, Instance, ResourceState};
@@ -32,12 +35,10 @@ impl Step for WaitWritable {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let cluster = target(look).await?;
-        let server = match (look.ports.database, &cluster.endpoint) {
-            (Some(database), Some(at)) => Some(database.server(at).await?),
-            _ => None,
-        };
-        let writer = look.ports.cloud.instance(&look.spec.writer()).await?;
+        let writer = look.spec.writer();
+        let (inside, writer) =
+            try_join(pin!(inside(look)), look.ports.cloud.instance(&writer)).await?;
+        let (cluster, server) = inside;
         Ok(Seen { cluster, writer, server, now: look.now() })
     }
 
@@ -61,4 +62,14 @@ impl Step for WaitWritable {
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
+}
+
+/// The cluster, and with access the server behind its endpoint.
+async fn inside(look: &Look<'_>) -> Result<(Cluster, Option<ServerView>), Failure> {
+    let cluster = target(look).await?;
+    let server = match (look.ports.database, &cluster.endpoint) {
+        (Some(database), Some(at)) => Some(database.server(at).await?),
+        _ => None,
+    };
+    Ok((cluster, server))
 }

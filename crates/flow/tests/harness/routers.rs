@@ -6,7 +6,7 @@ use std::time::Duration;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::{Commitment, Entry, NewEntry, Record, Request};
 use landfall_core::port::database::SessionState;
-use landfall_core::port::router::{Route, Sessions, Traffic};
+use landfall_core::port::router::{AtHold, Route, Sessions, Traffic};
 use landfall_core::spec::{Approval, Network, Stragglers};
 use landfall_core::status::{Course, Outcome};
 use landfall_core::{Action, Code, Endpoint, Fact};
@@ -237,6 +237,55 @@ fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
     });
     let findings = plan.unwrap().findings;
     assert!(findings.iter().any(|one| one.what.contains("cannot hold")), "{findings:?}");
+}
+
+/// The gateway is one that holds, `sidecar-1`, and one that cannot; one of them goes mute at the
+/// hold, until the fence.
+fn beside_one_that_cannot_hold(policy: Stragglers, mute: &str) -> (Bench, Option<Ended>) {
+    let mut bench = bench(Way::Terminate);
+    bench.spec.route.stragglers = policy;
+    bench.world.meddle(|world| {
+        world.proxies(|proxies| {
+            let other = proxies.iter_mut().find(|proxy| proxy.node == "sidecar-2");
+            other.expect("the model has two proxies").at_hold = AtHold::Pass;
+        });
+    });
+    bench.start();
+    let ended = {
+        let strike = Strike::does(Moment::After, entered("quiesce.hold_traffic"), || {
+            bench.world.meddle(|world| world.mute(mute));
+        });
+        let back = Strike::does(Moment::After, entered("quiesce.fence_source"), || {
+            bench.world.meddle(|world| world.reconnect(mute));
+        });
+        let both = crate::crash::Both(&strike, &back);
+        bench.drive_with("first", &Counting::default(), &both)
+    };
+    (bench, ended)
+}
+
+#[test]
+fn one_that_cannot_hold_is_named_and_not_waited_for() {
+    let (bench, ended) = beside_one_that_cannot_hold(Stragglers::Stop, "sidecar-2");
+    assert_eq!(ended, MOVED, "{}", bench.tail());
+    let facts = bench.view().facts;
+    let told = &facts.warnings["who cannot hold"];
+    assert!(told.starts_with("sidecar-2 cannot hold"), "{told}");
+    let held = bench.ordered_at(|action| action.to_string().starts_with("hold "));
+    let closed = facts.fence_active.expect("fenced").0;
+    assert!(closed.duration_since(held).unsigned_abs() < Duration::from_secs(3));
+}
+
+#[test]
+fn those_that_hold_are_waited_for_beside_one_that_cannot() {
+    // That the other one follows counts for nothing: it lets everybody through.
+    for policy in [Stragglers::Stop, Stragglers::GoOn] {
+        let (bench, _) = beside_one_that_cannot_hold(policy, "sidecar-1");
+        let problem = bench.assert_stopped_by(Code::GatewayNotReady);
+        assert!(problem.detail.contains("sidecar-1"), "{policy:?}: {problem}");
+        let facts = bench.view().facts;
+        assert!(facts.fence_active.is_none() && facts.left_behind.is_empty(), "{policy:?}");
+    }
 }
 
 #[test]

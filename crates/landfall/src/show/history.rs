@@ -201,10 +201,6 @@ fn learned(fact: &Fact) -> Option<String> {
         Fact::LeftBehind { nodes, why } => {
             Some(format!("goes on without {} ({why})", nodes.join(", ")))
         }
-        Fact::Gateway(ability) if !ability.holds => Some(
-            "warning: the gateway cannot hold; new connections fail from the fence to the release"
-                .to_owned(),
-        ),
         Fact::Gateway(_)
         | Fact::ReadersWere { .. }
         | Fact::Source(_)

@@ -1,7 +1,7 @@
 //! Services: where they go, and which proxies follow.
 
 use landfall_api::ServiceRoute;
-use landfall_api::core::port::router::{ProxyView, Traffic};
+use landfall_api::core::port::router::{AtHold, ProxyView, Traffic};
 
 use super::layout::{columns, labelled};
 use super::time;
@@ -72,6 +72,7 @@ mod tests {
             sent: Some(3),
             acknowledged,
             rejected: None,
+            at_hold: AtHold::Wait,
         }
     }
 
@@ -82,7 +83,7 @@ mod tests {
             service: service.clone(),
             endpoint: Endpoint::new("orders-prod.abc.eu-central-1.rds.amazonaws.com", 5432),
             traffic: Traffic::Held,
-            epoch: 3,
+            epoch: 3
         };
         let refuses = ProxyView {
             rejected: Some("no such cluster type".to_owned()),

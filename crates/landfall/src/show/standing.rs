@@ -135,9 +135,6 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
 fn told(view: &MoveView) -> Vec<String> {
     let facts = &view.facts;
     let mut told: Vec<String> = facts.warnings.values().cloned().collect();
-    if facts.gateway.is_some_and(|gateway| !gateway.holds) {
-        told.push("the gateway cannot hold; from the fence to the release connections fail".into());
-    }
     let behind = |(node, why): (&String, &String)| format!("{node} is not waited for ({why})");
     told.extend(facts.left_behind.iter().map(behind));
     if !facts.sessions_ended.is_empty() {

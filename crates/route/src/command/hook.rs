@@ -2,7 +2,7 @@
 //! comes out. Pure: nothing is run here.
 
 use jiff::Timestamp;
-use landfall_core::port::router::{ProxyView, Route, Traffic};
+use landfall_core::port::router::{AtHold, ProxyView, Route, Traffic};
 use serde::{Deserialize, Serialize};
 
 /// What the program is asked for; its last argument.
@@ -88,7 +88,12 @@ pub(super) struct Node {
 
 impl Node {
     /// As the router's port shows it. After a hook that failed nobody follows, whatever they say.
-    pub(super) fn view(self, route: &Route, failed: Option<&String>, now: Timestamp) -> ProxyView {
+    pub(super) fn view(
+        self,
+        route: &Route,
+        failed: Option<&String>,
+        (now, at_hold): (Timestamp, AtHold),
+    ) -> ProxyView {
         let follows = self.follows && failed.is_none();
         let words = || self.message.unwrap_or_else(|| "its view says no more than that".to_owned());
         ProxyView {
@@ -99,6 +104,7 @@ impl Node {
             sent: Some(route.epoch),
             acknowledged: follows.then_some(route.epoch),
             rejected: (!follows).then(|| failed.cloned().unwrap_or_else(words)),
+            at_hold,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{ProxyView, Route, Sessions, Traffic};
+use landfall_core::port::router::{AtHold, ProxyView, Route, Sessions, Traffic};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -149,6 +149,7 @@ impl Node {
             sent: if judged.is_ok() { epoch } else { memory.sent },
             acknowledged: if judged.is_ok() { epoch } else { None },
             rejected: judged.err().and_then(|words| words.or_else(|| memory.words.clone())),
+            at_hold: AtHold::Wait,
         }
     }
 
