@@ -16,19 +16,12 @@ pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failur
     let instance = cloud.instance(&spec.source.instance).await?;
     let cluster = cloud.cluster(&spec.target.cluster).await?;
     let mut inventory = Inventory {
+        taken_at: Some(ports.clock.now()),
         instance,
-        versions: vec![],
-        classes: vec![],
         cluster,
-        parameters: vec![],
-        inside: None,
-        replicas: vec![],
         routes: ports.router.routes().await?,
         gateway: Some(ports.router.ability().await),
-        not_looked: None,
-        around: None,
-        answers: vec![],
-        history: vec![],
+        ..Inventory::default()
     };
     let Some(instance) = &inventory.instance else { return Ok(inventory) };
     if instance.engine != "postgres" {

@@ -3,6 +3,7 @@
 //! Not a judgement: [`crate::checks`] are pure over it. What could not be looked at is an absence
 //! with its reason, never an empty list.
 
+use jiff::Timestamp;
 use landfall_core::failure::Failure;
 use landfall_core::ids::{Endpoint, InstanceId};
 use landfall_core::port::cloud::{
@@ -13,6 +14,7 @@ use landfall_core::port::router::{Route, RouterAbility};
 use serde::{Deserialize, Serialize};
 
 use crate::bypass::Party;
+use crate::forecast::PastMove;
 
 /// One metric of the source over the time before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,9 +39,24 @@ pub struct Inside {
     pub parties: Vec<Party>,
 }
 
+/// Engine defaults, of both sides, as far as a judgement needs them: those set by hand on the source
+/// and those of the few whose defaults differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Defaults {
+    /// Of the source's family.
+    pub source: Vec<Parameter>,
+    /// Of Aurora's family, cluster level.
+    pub cluster: Vec<Parameter>,
+    /// Of Aurora's family, instance level.
+    pub instance: Vec<Parameter>,
+}
+
 /// Everything looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inventory {
+    /// When it was collected, by our clock.
+    #[serde(default)]
+    pub taken_at: Option<Timestamp>,
     /// The source.
     pub instance: Option<Instance>,
     /// Versions it may become.
@@ -73,4 +90,10 @@ pub struct Inventory {
     /// Metrics of the time before, for the forecast.
     #[serde(default)]
     pub history: Vec<History>,
+    /// Engine defaults, or why they could not be read; absent = not asked.
+    #[serde(default)]
+    pub defaults: Option<Result<Defaults, Failure>>,
+    /// How finished moves went.
+    #[serde(default)]
+    pub experience: Vec<PastMove>,
 }

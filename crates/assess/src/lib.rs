@@ -5,12 +5,15 @@
 //! process: `flow` asks it. A check that could not look says "not looked", never "fine".
 
 pub mod bypass;
+pub mod catalogue;
 pub mod checks;
 pub mod choice;
 pub mod collect;
+pub mod forecast;
 pub mod inventory;
 pub mod parameters;
 mod patience;
+pub mod question;
 
 pub use checks::{blockers, findings};
 pub use choice::{choose_class, choose_version};

@@ -3,15 +3,17 @@
 //! Each is journaled once as a [`Fact`]; [`Facts`] is their fold over one attempt.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, RouteAction, SessionsEnded};
+use crate::action::{Action, DatabaseAction, RouteAction, SessionsEnded};
+use crate::comparison::{Baseline, Comparison, Counters};
 use crate::ids::{Endpoint, SecurityGroupId, ServiceName};
 use crate::journal::{Effect, Entry, Record, Request};
 use crate::lsn::Lsn;
-use crate::port::cloud::GroupLevel;
+use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::port::router::{Route, RouterAbility};
 use crate::quantity::ByteCount;
 use crate::status::Course;
@@ -75,8 +77,14 @@ pub struct ParameterVerdict {
     pub fate: ParameterFate,
     /// Where it is set on the target, when it is.
     pub level: Option<GroupLevel>,
+    /// Its name on the target, when that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_name: Option<String>,
     /// Value on the target, when it is set.
     pub target_value: Option<String>,
+    /// When a change takes effect on the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<ApplyType>,
     /// Why.
     pub reason: String,
 }
@@ -119,7 +127,7 @@ pub struct FenceProof {
     pub restarted_at: Option<Timestamp>,
 }
 
-/// How far the replica kept up over the window.
+/// How far the replica kept up over the window. Times are AWS's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SustainedLag {
     /// Points looked at.
@@ -130,10 +138,86 @@ pub struct SustainedLag {
     pub from: Timestamp,
     /// The window's end.
     pub to: Timestamp,
+    /// 95 of 100 points are not above. Absent in older journals, as all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_p95: Option<ByteCount>,
+    /// How often lag rose above its limit since the replica is watched, and came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bursts: Option<Bursts>,
+    /// How the replica's pace stands to the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<ReplayPace>,
+    /// Queries that the replica cancelled for the sake of replay, with access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<u64>,
+    /// Times without any point: nobody knows the lag there.
+    #[serde(default)]
+    pub gaps: u32,
+}
+
+/// Stretches in which lag was above its limit. Each of them ended: else there is no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bursts {
+    /// How many.
+    pub count: u32,
+    /// How long the longest took to come back.
+    #[serde(with = "crate::quantity::duration_text")]
+    pub longest: Duration,
+}
+
+/// The replica's pace beside the WAL that the source writes; all per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayPace {
+    /// The most WAL in any minute while the replica was watched.
+    pub wal_peak: ByteCount,
+    /// The most WAL in any minute of the source's history, when it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_peak: Option<ByteCount>,
+    /// The most that the replica was seen to replay, with access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_max: Option<ByteCount>,
+    /// What that says.
+    pub verdict: PaceVerdict,
+}
+
+/// Whether the replica can keep up with the source at its busiest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaceVerdict {
+    /// It was seen to replay faster than the source ever writes, with a margin.
+    Faster,
+    /// It kept up while the source wrote about as much as it ever does.
+    KeptUp,
+    /// The source was quieter than it can be: nobody has seen the replica at its peak.
+    Quiet,
+    /// The source's peak is not known.
+    Unknown,
+}
+
+/// A setting that is not the same on both sides as they run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingDifference {
+    /// Which.
+    pub name: String,
+    /// On the source; absent where it is not known there.
+    pub source: Option<String>,
+    /// On the target; absent where it is not known there.
+    pub target: Option<String>,
+}
+
+/// Both sides as they run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Parity {
+    /// Parameters set by hand that are in force on the target as planned.
+    pub in_force: u32,
+    /// Those that differ as they run, as planned or not settable.
+    pub different: Vec<SettingDifference>,
+    /// Extensions, all of them with the same version on both sides.
+    pub extensions: u32,
 }
 
 /// Something to remember.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {
     /// The source, at assessment.
@@ -155,8 +239,27 @@ pub enum Fact {
         /// The route.
         route: Option<Route>,
     },
+    /// The source, as its metrics and statistics show it before anything is touched.
+    Baseline(Box<Baseline>),
+    /// Both sides compared as they run.
+    Parity(Parity),
+    /// The newest point of the lag's metric when the watching began, by AWS's clock: what counts
+    /// is later.
+    Watched {
+        /// Absent when there was no point yet.
+        after: Option<Timestamp>,
+    },
     /// The window of sustained lag.
     Sustained(SustainedLag),
+    /// The target is watched from here, to be compared with the source.
+    ComparisonBegan {
+        /// When, by our clock.
+        at: Timestamp,
+        /// The target's counters then, with access.
+        counters: Option<Box<Counters>>,
+    },
+    /// The target beside the source.
+    Compared(Box<Comparison>),
     /// The proxies that were connected right before the hold: each must follow from then on.
     ProxiesSeen {
         /// Their node ids.
@@ -220,7 +323,7 @@ pub enum Fact {
 }
 
 /// What an attempt knows.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// 1 for the first try.
     pub attempt: u32,
@@ -250,8 +353,26 @@ pub struct Facts {
     pub warnings: BTreeMap<String, String>,
     /// The sessions of the source that the fence ended, as far as its answers arrived.
     pub sessions_ended: SessionsEnded,
+    /// The source before the move.
+    #[serde(default)]
+    pub baseline: Option<Box<Baseline>>,
+    /// Both sides as they run.
+    #[serde(default)]
+    pub parity: Option<Parity>,
+    /// The newest point when the watching began: outer absent = it has not.
+    #[serde(default)]
+    pub watched_after: Option<Option<Timestamp>>,
     /// Sustained lag.
     pub sustained: Option<SustainedLag>,
+    /// Since when the target is watched, and its counters then.
+    #[serde(default)]
+    pub comparison_began: Option<(Timestamp, Option<Box<Counters>>)>,
+    /// The target beside the source.
+    #[serde(default)]
+    pub comparison: Option<Box<Comparison>>,
+    /// When the target's databases were last ordered to analyze what has no statistics.
+    #[serde(default)]
+    pub analyze_ordered: Option<Timestamp>,
     /// The source's groups before the fence.
     pub groups_were: Option<Vec<SecurityGroupId>>,
     /// When the quarantine was first seen in force, and the latest restart event then.
@@ -348,6 +469,7 @@ impl Facts {
                 self.promotion_ordered = self.promotion_ordered.or(Some(at));
             }
             Action::Cloud(CloudAction::RebootInstance { .. }) => self.reboot_ordered = Some(at),
+            Action::Database(DatabaseAction::Analyze { .. }) => self.analyze_ordered = Some(at),
             // Until it is seen in force again, the source is open.
             Action::Cloud(CloudAction::SetInstanceSecurityGroups { .. }) => {
                 self.fence_active = None;
@@ -376,7 +498,12 @@ impl Facts {
             Fact::Warned { about, text } => {
                 self.warnings.insert(about, text);
             }
+            Fact::Baseline(baseline) => self.baseline = Some(baseline),
+            Fact::Parity(parity) => self.parity = Some(parity),
+            Fact::Watched { after } => self.watched_after = Some(after),
             Fact::Sustained(sustained) => self.sustained = Some(sustained),
+            Fact::ComparisonBegan { at, counters } => self.comparison_began = Some((at, counters)),
+            Fact::Compared(comparison) => self.comparison = Some(comparison),
             Fact::GroupsWere { groups } => self.groups_were = Some(groups),
             Fact::FenceActive { at, last_restart } => {
                 self.fence_active = Some((at, last_restart));

@@ -57,3 +57,67 @@ pub struct Finding {
     /// How it was learnt.
     pub learnt: Learnt,
 }
+
+impl Finding {
+    fn new(severity: Severity, object: impl ToString, what: impl Into<String>) -> Self {
+        Self {
+            check: String::new(),
+            severity,
+            code: None,
+            object: object.to_string(),
+            what: what.into(),
+            why: String::new(),
+            remedy: String::new(),
+            reference: None,
+            learnt: Learnt::Api,
+        }
+    }
+
+    /// The move does not start.
+    pub fn blocker(code: Code, object: impl ToString, what: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::new(Severity::Blocker, object, what) }
+    }
+
+    /// A person should know before approving.
+    pub fn warning(object: impl ToString, what: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, object, what)
+    }
+
+    /// Good to know.
+    pub fn note(object: impl ToString, what: impl Into<String>) -> Self {
+        Self::new(Severity::Note, object, what)
+    }
+
+    /// What could not be looked at; `remedy` says how it could.
+    pub fn not_looked(object: impl ToString, what: impl Into<String>, remedy: &str) -> Self {
+        Self::note(object, what).remedy(remedy).learnt(Learnt::NotLooked)
+    }
+
+    /// Why it matters.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// A public page to read.
+    #[must_use]
+    pub fn see(mut self, page: &str) -> Self {
+        self.reference = Some(page.to_owned());
+        self
+    }
+
+    /// How it was learnt.
+    #[must_use]
+    pub const fn learnt(mut self, learnt: Learnt) -> Self {
+        self.learnt = learnt;
+        self
+    }
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{is_ours, name_taken, source};
 use crate::step::{Look, Plan, Step};
-use landfall_assess::parameters::{self, Offer};
+use landfall_assess::parameters::{self, Classes, Offer};
 
 const BATCH: usize = 20;
 const LEVELS: [GroupLevel; 2] = [GroupLevel::Cluster, GroupLevel::Instance];
@@ -51,10 +51,14 @@ impl Step for TranslateParameters {
             cloud.default_parameters(GroupLevel::Cluster, &family).await?,
             cloud.default_parameters(GroupLevel::Instance, &family).await?,
         );
-        let verdicts = match source(look).await?.parameter_group {
+        let instance = source(look).await?;
+        let verdicts = match instance.parameter_group {
             Some(group) => {
                 let set = cloud.parameters(GroupLevel::Instance, &group.name).await?;
-                parameters::translate(&set, &offer)
+                let target = look.facts.target.as_ref().map(|target| target.class.clone());
+                let classes =
+                    Classes { source: instance.class, target: target.unwrap_or_default() };
+                parameters::translate(&set, &offer, &classes)
             }
             None => vec![],
         };
