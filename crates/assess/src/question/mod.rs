@@ -1,7 +1,7 @@
 //! What is learnt from inside a database: questions as data, and typed readings of the answers.
 //!
 //! One file a theme. The same SQL is asked through an observer's role ([`crate::collect()`]) and
-//! printed for the owner to run herself ([`script`]); [`answers`] reads what she hands back. Every
+//! printed for the owner to run herself. Every
 //! question is read-only, gives one row with one JSON text, and has a limit of its own with the
 //! total beside it, so that 50,000 tables answer with as little as fifty. No question returns a
 //! password, a statement or a row of the application.

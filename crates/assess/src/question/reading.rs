@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn databases_keep_their_order_and_leave_the_server_out() {
         let said = |n: u64| Said::Answer(json!({ "n": n }));
-        let answers = [answer(None, said(0)), answer(Some("b"), said(1)), answer(Some("a"), said(2))];
+        let answers =
+            [answer(None, said(0)), answer(Some("b"), said(1)), answer(Some("a"), said(2))];
         let seen: Vec<(&str, u64)> = databases::<Counted>(&answers)
             .iter()
             .filter_map(|(name, reading)| Some((name.as_str(), reading.looked()?.n)))

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{Listed, MONITOR};
 
 /// A replication slot, with its consumer where that may be seen.
-#[expect(clippy::struct_excessive_bools, reason = "both are PostgreSQL's own columns")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Name.
@@ -17,8 +16,8 @@ pub struct Slot {
     pub database: Option<String>,
     /// In use.
     pub active: bool,
-    /// It ends with its session.
-    pub temporary: bool,
+    /// `persistent`, or `temporary`: it ends with its session.
+    pub lives: String,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub wal_status: Option<String>,
     /// Why it can no longer be used, where the server says (PostgreSQL 16 and newer).
@@ -46,7 +45,8 @@ pub struct Slots(pub Listed<Slot>);
 
 answered!(Slots, Server "slots" since 13, listed!("
   select s.slot_name::text as name, s.plugin::text as plugin, s.database::text as database,
-         s.active, s.temporary, s.wal_status,
+         s.active, case when s.temporary then 'temporary' else 'persistent' end as lives,
+         s.wal_status,
          coalesce(to_jsonb(s) ->> 'invalidation_reason',
                   case when (to_jsonb(s) ->> 'conflicting')::bool then 'conflict' end) as invalid,
          s.safe_wal_size,
@@ -93,15 +93,14 @@ answered!(Subscriptions, Server "subscriptions" since 13, listed!("
            on pg_subscription to the observer's role");
 
 /// A publication of a database.
-#[expect(clippy::struct_excessive_bools, reason = "both are PostgreSQL's own columns")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
     /// Name.
     pub name: String,
     /// Owner.
     pub owner: String,
-    /// `for all tables`.
-    pub all_tables: bool,
+    /// `all tables`, or `tables`: those it names, or those of schemas it names.
+    pub covers: String,
     /// Updates or deletes are published: tables without identity then refuse them.
     pub changes: bool,
     /// How many tables it names.
@@ -115,6 +114,7 @@ pub struct Publications(pub Listed<Publication>);
 
 answered!(Publications, EachDatabase "publications" since 13, listed!("
   select p.pubname::text as name, pg_get_userbyid(p.pubowner)::text as owner,
-         p.puballtables as all_tables, p.pubupdate or p.pubdelete as changes,
+         case when p.puballtables then 'all tables' else 'tables' end as covers,
+         p.pubupdate or p.pubdelete as changes,
          (select count(*) from pg_publication_rel as r where r.prpubid = p.oid) as tables
   from pg_publication as p", order "name", limit 50), grant "");
