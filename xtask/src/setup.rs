@@ -15,6 +15,7 @@ mod fetch;
 mod pgbouncer;
 mod pins;
 mod postgresql;
+mod postgresql18;
 mod seen;
 
 use std::fs::File;
@@ -48,6 +49,7 @@ enum Forced {
     Knot,
     Clients,
     Pgjdbc,
+    Postgresql18,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -98,6 +100,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
     ];
     for tool in &tools {
         options.say(&described(tool));
+    }
+    match postgresql18::ensure(&store, options.need(Forced::Postgresql18)) {
+        Ok(tool) => options.say(&described(&tool)),
+        Err(why) => options.say(&format!("postgresql18 absent: direct TLS is not tested ({why})")),
     }
     let nextest = runner(&mut seen, options);
     seen.save()?;

@@ -40,13 +40,20 @@ pub(super) const CLIENTS: Pin =
 pub(super) const PGJDBC: Pin =
     Pin { tool: "pgjdbc", version: "42.5.5", requirements: include_str!("pins/pgjdbc.txt") };
 
+/// The server alone, from the Node registry, for x86-64.
+pub(super) const POSTGRESQL18: Pin = Pin {
+    tool: "postgresql18",
+    version: "18.4.0",
+    requirements: include_str!("pins/postgresql18.txt"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC] {
+        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC, POSTGRESQL18] {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
