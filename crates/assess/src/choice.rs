@@ -33,8 +33,8 @@ fn minor(version: &str) -> Vec<u32> {
 /// family, newest generation first.
 pub fn choose_class(spec: &Spec, instance: &Instance, classes: &[String]) -> Option<String> {
     let offered = |class: &str| classes.iter().any(|one| one == class);
-    if let Some(asked) = &spec.target.class {
-        return offered(asked).then(|| asked.clone());
+    if let Some(asked) = spec.target.asked_class() {
+        return offered(asked).then(|| asked.to_owned());
     }
     if offered(&instance.class) {
         return Some(instance.class.clone());

@@ -11,9 +11,13 @@ pub mod choice;
 pub mod collect;
 pub mod forecast;
 pub mod inventory;
+#[cfg(test)]
+mod made_up;
 pub mod parameters;
 mod patience;
 pub mod question;
+pub mod saved;
+pub mod span;
 
 pub use checks::{blockers, findings};
 pub use choice::{choose_class, choose_version};

@@ -151,6 +151,12 @@ codes! {
     ParityBroken = "LF-041", "the replica does not match the source";
     /// `max_connections` below the sessions there are.
     TargetTooSmall = "LF-042", "the target takes fewer sessions than there are";
+    /// A property of the source that AWS makes no Aurora replica of.
+    RoadClosed = "LF-043", "AWS makes no Aurora replica of this source";
+    /// WAL would fill it before the replica is there.
+    DiskTooSmall = "LF-044", "the source's disk fills before the replica is ready";
+    /// Installed on the source, not to be had on Aurora.
+    ExtensionMissing = "LF-045", "an extension does not exist on Aurora";
 }
 
 impl fmt::Display for Code {
