@@ -20,6 +20,7 @@ const fn adapter(package: &'static str) -> Row {
 const TABLE: &[Row] = &[
     Row { package: "landfall-core", uses: &[], tests_also_use: &[] },
     Row { package: "landfall-assess", uses: &["landfall-core"], tests_also_use: &[] },
+    Row { package: "landfall-report", uses: &["landfall-core"], tests_also_use: &[] },
     Row {
         package: "landfall-flow",
         uses: &["landfall-core", "landfall-assess"],
@@ -36,6 +37,7 @@ const TABLE: &[Row] = &[
         uses: &[
             "landfall-core",
             "landfall-assess",
+            "landfall-report",
             "landfall-flow",
             "landfall-store",
             "landfall-postgres",
@@ -48,7 +50,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         package: "landfall",
-        uses: &["landfall-server", "landfall-api", "landfall-lab"],
+        uses: &["landfall-server", "landfall-api", "landfall-lab", "landfall-report"],
         tests_also_use: &[],
     },
     Row { package: "landfall-lab", uses: &[], tests_also_use: &[] },

@@ -1,0 +1,53 @@
+//! The journals, and reports of them.
+
+use std::collections::BTreeMap;
+
+use landfall_core::finding::{Finding, Learnt, Severity};
+use landfall_core::journal::Entry;
+use landfall_report::{Judged, Made, Material, Report, Titles};
+
+/// With SQL access: an aborted attempt, gates that people opened, a smoke test that failed.
+pub(crate) const ACCESS: &str = include_str!("../data/access.jsonl");
+/// Without: a reboot is the fence, the metric the proof.
+pub(crate) const METRIC: &str = include_str!("../data/metric.jsonl");
+
+/// What the checks might say, in words that a page must not trip over.
+pub(crate) const OBJECT: &str = "schema \"päy<roll>\"\n.t'able & co";
+
+pub(crate) fn entries(journal: &str) -> Vec<Entry> {
+    journal.lines().map(|line| serde_json::from_str(line).expect("an entry")).collect()
+}
+
+/// Enough of them to see them in use.
+fn titles() -> Titles {
+    let known = [
+        ("prepare.approve_backups", "Gate: turn automated backups on"),
+        ("replicate.rehearse_route", "Try the gateway and the way to the replica"),
+        ("quiesce.hold_traffic", "Hold new connections at the gateway"),
+        ("quiesce.fence_source", "Fence the source"),
+        ("quiesce.prove_fence", "Prove that nobody writes to the source"),
+        ("quiesce.drain_replica", "Prove that the replica has everything"),
+        ("cutover.smoke_target", "Run the smoke tests on the target"),
+        ("cutover.release_traffic", "Release traffic to the target"),
+    ];
+    BTreeMap::from(known.map(|(id, title)| (id.to_owned(), title.to_owned())))
+}
+
+pub(crate) fn report(entries: &[Entry]) -> Report {
+    let finding = Finding {
+        check: "table.identity".to_owned(),
+        severity: Severity::Warning,
+        code: None,
+        object: OBJECT.to_owned(),
+        what: "it has no primary key".to_owned(),
+        why: String::new(),
+        remedy: "Add one.".to_owned(),
+        reference: None,
+        learnt: Learnt::Sql,
+    };
+    let made = Made { at: "2026-11-21T18:00:00Z".parse().unwrap(), version: "0.1.0".to_owned() };
+    let (titles, findings) = (titles(), Judged::Found(vec![finding]));
+    let material =
+        Material { entries, titles: &titles, lag: &[], findings: &findings, made: &made };
+    Report::of(&material).expect("a report")
+}
