@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use landfall_lab::supervisor::Access;
-use landfall_lab::workload::{Endpoint, Summary, Verdict, Workload, WorkloadConfig, judge};
+use landfall_lab::workload::{
+    Endpoint, Snapshot, Summary, Verdict, Workload, WorkloadConfig, judge,
+};
 
 /// The application's own loopback address, which security groups know.
 const APPLICATION: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -20,11 +22,13 @@ pub struct Strength {
     pub reconnecting: usize,
     /// Transactions a second and writer; unlimited when absent.
     pub rate: Option<f64>,
+    /// How long a writer waits for an answer; as long as the longest hold when absent.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Strength {
     fn default() -> Self {
-        Self { persistent: 4, reconnecting: 2, rate: Some(40.0) }
+        Self { persistent: 4, reconnecting: 2, rate: Some(40.0), patience: None }
     }
 }
 
@@ -39,8 +43,11 @@ impl Load {
     pub fn start(dir: &Path, gateway: SocketAddr, as_who: &Access, how: Strength) -> Result<Self> {
         let database = as_who.databases.first().context("the source has no database")?;
         let address = gateway.to_string();
-        let endpoint =
+        let mut endpoint =
             Endpoint::new(&address, &as_who.user, &as_who.password, database).bound_to(APPLICATION);
+        if let Some(patience) = how.patience {
+            endpoint = endpoint.waiting_at_most(patience);
+        }
         let ledger = dir.join("ledger");
         let mut config = WorkloadConfig::new(endpoint, ledger.clone());
         config.writers = how.persistent;
@@ -53,6 +60,11 @@ impl Load {
     /// Acknowledged writes so far.
     pub fn acknowledged(&self) -> u64 {
         self.workload.snapshot().acknowledged
+    }
+
+    /// What has become of its attempts so far.
+    pub fn snapshot(&self) -> Snapshot {
+        self.workload.snapshot()
     }
 
     /// Waits until this many more writes were acknowledged.

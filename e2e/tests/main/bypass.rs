@@ -10,12 +10,15 @@ use landfall_api::core::status::{Outcome, Run};
 use landfall_e2e::Stage;
 use landfall_lab::workload::{Bypass, Endpoint, Verdict, Workload, WorkloadConfig, judge};
 
-use crate::told::{problem, stopped};
+use crate::told::{has, landfall, problem, stopped};
 use crate::watch::{
     moved, stage, stage_with_gates, start, undone, until, until_budget_undoes, until_gate,
     until_over,
 };
 use crate::world::World;
+
+/// What the warning is about.
+const PAST: &str = "sessions past the gateway";
 
 fn direct(stage: &Stage, instance: &str) -> Endpoint {
     let access = stage.lab.access(instance).expect("the instance answers");
@@ -47,6 +50,58 @@ async fn an_application_past_the_gateway_is_shut_out_and_loses_nothing() {
     moved(stage, &followed).await;
 }
 
+/// A batch job that knows no gateway, in a network of its own.
+#[tokio::test]
+async fn who_comes_past_the_gateway_is_listed_by_address_before_the_move_and_at_the_fence() {
+    let mut stage = stage_with_gates().await;
+    let ledger = stage.dir().join("batch");
+    let endpoint = direct(&stage, "shop-prod")
+        .bound_to(IpAddr::V4(Ipv4Addr::new(127, 0, 7, 9)))
+        .waiting_at_most(Duration::from_secs(1));
+    let mut config = WorkloadConfig::new(endpoint, ledger.clone());
+    (config.writers, config.reconnecting) = (2, 0);
+    config.rate_per_second = Some(20.0);
+    let batch = Workload::start(config).expect("start the batch job");
+    let end = tokio::time::Instant::now() + Duration::from_secs(30);
+    while batch.snapshot().acknowledged < 10 {
+        assert!(tokio::time::Instant::now() < end, "it never writes");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Who does not know their networks yet reads them off the assessment.
+    let file = stage.spec_file().expect("a spec");
+    let told = landfall(&stage.product, ["assess", file.to_str().unwrap()]).await;
+    told.says(0, &["sessions come from 127.0.0.3 (", "127.0.7.9 (2)", "route.gateway_networks"]);
+    assert!(!told.text.contains("past the gateway: "), "{}", told.text);
+
+    stage.spec.extra.push(("route", "gateway_networks = [\"127.0.0.3/32\"]".to_owned()));
+    stage.spec_file().expect("a spec");
+    let told = landfall(&stage.product, ["assess", file.to_str().unwrap()]).await;
+    let who = format!("user {}", stage.lab.source().user);
+    let parts = ["sessions came past the gateway: 2 of", &who, "landfall-workload", "127.0.7.9"];
+    told.says(0, &parts);
+    assert!(!told.text.contains("127.0.0.3"), "the gateway itself is listed: {}", told.text);
+
+    start(&mut stage).await;
+    let view = until_gate(&mut stage, "approve_cutover").await;
+    assert!(!view.facts.warnings.contains_key(PAST), "{:#?}", view.facts.warnings);
+    stage.order("approve", Some("approve_cutover")).await.expect("approve");
+    let view = until_gate(&mut stage, "accept").await;
+    let warned = &view.facts.warnings[PAST];
+    has(warned, &["2 of", &who, "landfall-workload", "from 127.0.7.9", "the fence ends them"]);
+    assert!(!warned.contains("127.0.0.3"), "{warned}");
+    landfall(&stage.product, ["history", "shop"])
+        .await
+        .says(0, &["came past the gateway", "127.0.7.9"]);
+
+    let summary = batch.stop().await.expect("stop the batch job");
+    assert!(summary.tally.all.sessions_cut > 0, "nobody cut it: {summary:?}");
+    let verdict = verdict(&stage, &ledger, "shop-aurora-1", Some("shop-prod")).await;
+    assert!(verdict.is_clean(), "{verdict}");
+    stage.order("approve", Some("accept")).await.expect("approve");
+    let followed = until_over(&mut stage, Outcome::Moved).await;
+    moved(stage, &followed).await;
+}
+
 /// A client whom the quarantine group lets in writes on through the fence.
 async fn let_in(stage: &mut Stage, from: Ipv4Addr, ledger: &Path) {
     start(stage).await;
@@ -65,7 +120,8 @@ async fn let_in(stage: &mut Stage, from: Ipv4Addr, ledger: &Path) {
     };
     let view = until(stage, over).await.view;
     let who = format!("user {}", stage.lab.source().user);
-    let parts = ["pid ", &who, "landfall-workload", "landfall resume", "landfall abort"];
+    let from = format!("from {from}");
+    let parts = ["pid ", &who, "landfall-workload", &from, "landfall resume", "landfall abort"];
     stopped(&view, "LF-012", Writes::Nobody, &parts);
     assert!(problem(&view).hint.contains("budget"), "it does not say that the budget aborts");
     until_budget_undoes(stage).await;

@@ -8,11 +8,12 @@ use landfall_api::core::status::Run;
 use landfall_e2e::Stage;
 use landfall_lab::faults::{Fault, Order};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 use crate::told::stopped;
 use crate::watch::{
-    into_the_pause, moves, stage, stage_with_gates, start, undone, until, until_budget_undoes,
-    until_gate, until_stopped,
+    LONG, into_the_pause, moves, stage, stage_with_gates, start, undone, until,
+    until_budget_undoes, until_gate, until_stopped,
 };
 use crate::world::{World, goes_on};
 
@@ -84,6 +85,35 @@ async fn envoy_killed_in_the_pause_is_named_and_the_move_goes_on_when_it_is_back
     until_gate(&mut stage, "accept").await;
     stage.order("approve", Some("accept")).await.unwrap();
     moves(stage).await;
+}
+
+#[tokio::test]
+async fn envoy_restarted_in_the_pause_holds_again_and_the_move_goes_on() {
+    let mut stage = stage_with_gates().await;
+    start(&mut stage).await;
+    into_the_pause(&mut stage).await;
+    let written = stage.load().expect("a load").acknowledged();
+    let bootstrap = envoy_dies(&stage).await;
+    envoy_is_back(&stage, bootstrap).await;
+    // Its clients come again at once, so that it asks for a service of which it knows nothing.
+    let client = stage.product.client().unwrap();
+    let end = Instant::now() + LONG;
+    loop {
+        let routes = client.routes().await.expect("the routes");
+        let view = &routes[0].view;
+        let epoch = view.route.as_ref().expect("a route").epoch;
+        if view.proxies.iter().any(|proxy| proxy.subscribed && proxy.follows(epoch)) {
+            break;
+        }
+        assert!(Instant::now() < end, "it does not ask: {view:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stage.load().expect("a load").acknowledged(), written, "it let somebody through");
+    stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
+    until_gate(&mut stage, "accept").await;
+    stage.order("approve", Some("accept")).await.unwrap();
+    let report = moves(stage).await;
+    assert!(report.sessions_cut > 0, "nobody noticed the death: {report:#?}");
 }
 
 #[tokio::test]

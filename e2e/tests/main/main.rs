@@ -16,6 +16,8 @@ mod cloud;
 #[cfg(test)]
 mod composite;
 #[cfg(test)]
+mod control_plane;
+#[cfg(test)]
 mod death;
 #[cfg(test)]
 mod full_disk;
@@ -29,6 +31,8 @@ mod metric;
 mod mutual;
 #[cfg(test)]
 mod orders;
+#[cfg(test)]
+mod partition;
 #[cfg(test)]
 mod pgbouncer;
 #[cfg(test)]

@@ -1,11 +1,17 @@
 //! Risk: certificates end, are renewed, or are not there, while a move goes through two hops.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
 use landfall_api::core::status::Outcome;
 use landfall_e2e::{Router, Stage, StageConfig};
 use landfall_lab::faults::Fault;
 use landfall_lab::process::Signal;
 
-use crate::watch::{into_the_pause, moved, moves, start, until_gate, until_over};
+use tokio::time::Instant;
+
+use crate::watch::{LONG, into_the_pause, moved, moves, start, until_gate, until_over};
 
 async fn stage() -> Stage {
     let config = StageConfig { router: Router::EnvoyMtls, ..StageConfig::default() };
@@ -31,6 +37,35 @@ async fn a_move_through_both_hops_loses_nothing() {
     moves(stage).await;
 }
 
+/// When the certificate that each proxy was told last was taken by it, by proxy.
+async fn taken(stage: &Stage) -> BTreeMap<String, Timestamp> {
+    let told = stage.product.client().expect("a client").certificates().await.expect("them");
+    let own = told.into_iter().filter(|one| one.secret == "landfall/identity");
+    own.filter_map(|one| Some((one.node, one.acknowledged.map(|_| one.not_after)?))).collect()
+}
+
+#[tokio::test]
+async fn certificates_renewed_under_a_load_fail_no_statement_and_cut_no_session() {
+    let stage = stage().await;
+    let before = stage.load().expect("a load").snapshot();
+    let mut renewals: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
+    let end = Instant::now() + LONG;
+    while renewals.len() < 2 || renewals.values().any(|seen| seen.len() < 4) {
+        assert!(Instant::now() < end, "not renewed three times: {renewals:?}");
+        for (node, until) in taken(&stage).await {
+            renewals.entry(node).or_default().insert(until);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(renewals.keys().map(String::as_str).collect::<Vec<_>>(), ["gateway-1", "web-1"]);
+    let load = stage.load().expect("a load");
+    load.go_on_for(50, LONG).await.expect("see the load go on");
+    let after = load.snapshot();
+    assert!(after.acknowledged > before.acknowledged + 500, "no load: {after:?}");
+    assert_eq!((after.failed, after.unknown, after.sessions_cut), (0, 0, 0), "{after:?}");
+    stage.down().await.expect("take it down");
+}
+
 #[tokio::test]
 async fn landfall_killed_while_the_gateway_holds_everybody_gets_an_answer() {
     let mut stage = stage().await;
@@ -42,7 +77,6 @@ async fn landfall_killed_while_the_gateway_holds_everybody_gets_an_answer() {
     stage.product.serve(None).await.expect("serve");
     assert_eq!(stage.load().expect("the load").acknowledged(), before, "somebody wrote");
     stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
-    stage.lab.cloud().faults().clear(Some(Fault::MetricGap));
     until_gate(&mut stage, "accept").await;
     stage.order("approve", Some("accept")).await.expect("approve");
     let followed = until_over(&mut stage, Outcome::Moved).await;

@@ -74,8 +74,8 @@ async fn a_second_run_follows_the_first_and_both_end_well() {
 
 /// One address for two control planes, as a load balancer gives it. Changing its mind cuts what
 /// is connected.
-struct Balancer {
-    address: SocketAddr,
+pub(crate) struct Balancer {
+    pub(crate) address: SocketAddr,
     to: watch::Sender<SocketAddr>,
 }
 
@@ -91,6 +91,11 @@ impl Balancer {
         });
         Self { address, to }
     }
+
+    /// From here on it leads there.
+    pub(crate) fn leads_to(&self, target: SocketAddr) {
+        self.to.send_replace(target);
+    }
 }
 
 async fn forward(mut from: TcpStream, mut target: watch::Receiver<SocketAddr>) {
@@ -103,7 +108,7 @@ async fn forward(mut from: TcpStream, mut target: watch::Receiver<SocketAddr>) {
     }
 }
 
-async fn through_a_balancer(stage: &Stage) -> Balancer {
+pub(crate) async fn through_a_balancer(stage: &Stage) -> Balancer {
     let balancer = Balancer::start(stage.product.xds).await;
     let file = stage.lab.dir().join("gateway").join("envoy.yaml");
     let bootstrap = std::fs::read_to_string(file).expect("read the bootstrap");
@@ -115,7 +120,7 @@ async fn through_a_balancer(stage: &Stage) -> Balancer {
 }
 
 /// Follows through one particular server.
-async fn follow(client: &Client, wanted: impl Fn(&MoveView) -> bool) -> MoveView {
+pub(crate) async fn follow(client: &Client, wanted: impl Fn(&MoveView) -> bool) -> MoveView {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     let end = tokio::time::Instant::now() + LONG;
     loop {
@@ -128,7 +133,7 @@ async fn follow(client: &Client, wanted: impl Fn(&MoveView) -> bool) -> MoveView
     }
 }
 
-async fn answers_again(client: &Client) {
+pub(crate) async fn answers_again(client: &Client) {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     for _ in 0..600 {
         tick.tick().await;
@@ -139,7 +144,7 @@ async fn answers_again(client: &Client) {
     panic!("the first orchestrator does not wake up");
 }
 
-fn freeze(product: &Product, signal: rustix::process::Signal) {
+pub(crate) fn freeze(product: &Product, signal: rustix::process::Signal) {
     let pid = product.pid().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     kill_process(pid.expect("the orchestrator runs"), signal).expect("send a signal");
 }
@@ -155,7 +160,7 @@ async fn an_orchestrator_that_wakes_up_after_its_lease_writes_nothing_more() {
     freeze(&stage.product, rustix::process::Signal::STOP);
     let mut second = stage.product.beside().unwrap();
     second.serve(None).await.expect("serve beside");
-    balancer.to.send_replace(second.xds);
+    balancer.leads_to(second.xds);
     let client = second.client().unwrap();
     let taken = |view: &MoveView| view.lease.as_ref().is_some_and(|now| now.epoch > first.epoch);
     follow(&client, taken).await;

@@ -82,8 +82,6 @@ pub(crate) async fn until_budget_undoes(stage: &mut Stage) -> Followed {
 pub(crate) async fn into_the_pause(stage: &mut Stage) -> MoveView {
     until_gate(stage, "approve_cutover").await;
     stage.lab.arm(Order::unlimited(Fault::ReplicaStall)).await;
-    // A point that was taken while the replica stood still would be a veto when it goes on.
-    stage.lab.arm(Order::unlimited(Fault::MetricGap)).await;
     stage.order("approve", Some("approve_cutover")).await.expect("approve");
     let waits = |view: &MoveView| {
         view.status.step == "quiesce.drain_replica"
