@@ -20,6 +20,7 @@ mod snapshot;
 mod surroundings;
 mod time;
 mod version;
+mod zone;
 
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ use landfall_core::port::cloud::{
 };
 use landfall_core::port::{Cloud, Stamp};
 use landfall_core::{ClusterId, Failure, FailureKind, InstanceId};
+
+#[cfg(feature = "route53")]
+pub use zone::HostedZone;
+pub use zone::hosted_zone;
 
 /// The engine Landfall moves from.
 const SOURCE_ENGINE: &str = "postgres";

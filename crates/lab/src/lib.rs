@@ -22,3 +22,4 @@ pub mod server;
 pub mod supervisor;
 pub mod tools;
 pub mod workload;
+pub mod zones;

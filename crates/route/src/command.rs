@@ -6,7 +6,6 @@
 //! half-way leaves a program that may end its hook: the next hook tells the whole state again.
 
 mod hook;
-mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,9 +21,9 @@ use tokio::sync::Mutex;
 
 use crate::gateway::Gateway;
 use crate::probe;
+use crate::program::Program;
 
 use self::hook::{Hook, hooks};
-use self::run::Program;
 
 /// What stands for the program itself where it names no nodes.
 const NODE: &str = "command";
@@ -53,10 +52,14 @@ impl CommandGateway {
         Self { program, at_hold, call_timeout, clock, told: Mutex::default() }
     }
 
+    async fn run(&self, hook: Hook, route: &Route) -> Result<Vec<u8>, String> {
+        self.program.run(Some(hook.word()), &hook::input(route)?).await
+    }
+
     /// What the program says of its nodes.
     async fn look(&self, route: &Route, failed: Option<&String>) -> Vec<ProxyView> {
         let now = self.clock.now();
-        let said = match self.program.run(Hook::View, route).await {
+        let said = match self.run(Hook::View, route).await {
             Ok(output) => hook::nodes(&output),
             Err(words) => Err(words),
         };
@@ -100,7 +103,7 @@ impl Gateway for CommandGateway {
         let known = last.filter(|last| last.outcome.is_ok()).map(|last| &last.route);
         let mut outcome = Ok(());
         for hook in hooks(known, route) {
-            let done = self.program.run(*hook, route).await;
+            let done = self.run(*hook, route).await;
             if let Err(words) = done {
                 tracing::warn!(service = %route.service, hook = hook.word(), words, "a hook failed");
                 outcome = Err(format!("{}: {words}", hook.word()));

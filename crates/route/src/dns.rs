@@ -1,4 +1,4 @@
-//! A record of a DNS zone as a gateway, changed by dynamic update (RFC 2136).
+//! A record of a DNS zone as a gateway, changed by dynamic update (RFC 2136) or in Route 53.
 //!
 //! DNS cannot hold: whoever resolves during a move is sent to the source, and meets the fence
 //! there. So a held route changes nothing, and an open one is followed only when every server
@@ -7,6 +7,7 @@
 //! old record or the new one.
 
 mod ask;
+mod authority;
 mod judge;
 mod memory;
 mod record;
@@ -19,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use hickory_proto::rr::Name;
-use landfall_core::port::Clock;
 use landfall_core::port::router::{AtHold, ProxyView, Route, RouterAbility, Sessions, Traffic};
+use landfall_core::port::{Clock, Zone};
 use landfall_core::spec::DnsSpec;
 use landfall_core::{Endpoint, Failure, FailureKind, ServiceName};
 use tokio::time::Instant;
@@ -29,57 +30,75 @@ use crate::gateway::Gateway;
 use crate::probe;
 
 use self::ask::Server;
+use self::authority::{Authority, Hosted, Wanted};
 use self::judge::{Judgement, Standing};
 pub use self::memory::DnsMemory;
+use self::memory::Key;
 use self::record::Pointer;
 
 /// A name that applications resolve.
 pub struct DnsGateway {
     service: ServiceName,
     name: Name,
+    /// The name is the zone's own, where no CNAME may be.
+    apex: bool,
     port: u16,
     ttl: Duration,
     /// The zone's primary, which takes updates.
-    primary: Server,
+    primary: Authority,
     /// The other servers that resolvers ask.
-    secondaries: Vec<Server>,
+    secondaries: Vec<Authority>,
     call_timeout: Duration,
     memory: DnsMemory,
     clock: Arc<dyn Clock>,
 }
 
 impl DnsGateway {
-    /// The name of `service` as the spec describes it. `key` is the TSIG key, base64, or why it
-    /// cannot be had: then the record is shown, and not changed.
+    /// The name of `service` as the spec describes it.
     pub fn new(
         spec: &DnsSpec,
         service: ServiceName,
-        key: Option<Result<String, String>>,
+        writes: DnsWrites,
         around: DnsSurroundings,
     ) -> Result<Self, Failure> {
         let DnsSurroundings { call_timeout, memory, clock } = around;
         let zone = record::name(&spec.zone).map_err(invalid)?;
-        let signer = match (&spec.key_name, key) {
-            (Some(name), Some(key)) => Some(key.and_then(|key| ask::signer(name, &key))),
-            (None, _) | (_, None) => None,
-        };
-        let server = |text: &String| {
+        let server = |text: &String, signer| {
             let address: SocketAddr =
                 text.parse().map_err(|_| invalid(format!("{text} is no address with a port")))?;
-            Ok::<_, Failure>(Server {
+            let zone = zone.clone();
+            Ok::<_, Failure>(Authority::Server(Server {
                 address,
-                zone: zone.clone(),
-                signer: signer.clone(),
+                zone,
+                signer,
                 bound: call_timeout,
-            })
+            }))
         };
-        let secondaries: Result<Vec<_>, _> = spec.secondaries.iter().map(server).collect();
+        let primary = match (writes, &spec.server, &spec.hosted_zone) {
+            (DnsWrites::Updates { key }, Some(text), _) => {
+                let signer = match (&spec.key_name, key) {
+                    (Some(name), Some(key)) => Some(key.and_then(|key| ask::signer(name, &key))),
+                    (None, _) | (_, None) => None,
+                };
+                server(text, signer)?
+            }
+            (DnsWrites::Hosted(zone), _, Some(id)) => {
+                Authority::Hosted(Hosted::new(zone, id, memory.clone()))
+            }
+            (DnsWrites::Updates { .. }, None, _) | (DnsWrites::Hosted(_), _, None) => {
+                return Err(invalid("route.dns names neither a server nor its hosted zone".into()));
+            }
+        };
+        // They are only asked.
+        let secondaries: Result<_, _> =
+            spec.secondaries.iter().map(|text| server(text, None)).collect();
         Ok(Self {
             service,
             name: record::name(&spec.name).map_err(invalid)?,
+            apex: zone == record::name(&spec.name).map_err(invalid)?,
             port: spec.port,
             ttl: spec.ttl,
-            primary: server(&spec.server)?,
+            primary,
             secondaries: secondaries?,
             call_timeout,
             memory,
@@ -88,9 +107,18 @@ impl DnsGateway {
     }
 
     /// What one server shows, remembered.
-    async fn look_at(&self, server: &Server) -> Result<Standing, String> {
-        let sight = server.look(&self.name).await?;
-        Ok(self.memory.seen((&self.name, server.address), sight, self.ttl, Instant::now()))
+    async fn look_at(&self, authority: &Authority) -> Result<Standing, String> {
+        let sight = authority.look(&self.name).await?;
+        Ok(self.memory.seen(self.key(authority), sight, self.ttl, Instant::now()))
+    }
+
+    fn key(&self, authority: &Authority) -> Key {
+        (self.name.clone(), authority.label())
+    }
+
+    fn may_change_still(&self) -> bool {
+        let within = self.primary.permit();
+        self.memory.permitted(&self.key(&self.primary), within, Instant::now())
     }
 
     fn judgement<'a>(&'a self, route: &'a Route) -> Result<Judgement<'a>, String> {
@@ -112,38 +140,45 @@ impl DnsGateway {
         let standing = self.look_at(&self.primary).await?;
         let judgement = self.judgement(route)?;
         judgement.replaceable(&standing)?;
-        let now = &standing.sight;
-        let wanted = match route.traffic {
-            Traffic::Open => judgement.wanted.clone(),
-            // In place of itself, which changes nothing and says whether it could be changed.
-            Traffic::Held => match now.pointer() {
-                Some(pointer) => pointer,
-                None => return Err(words::absent(&self.name)),
-            },
-        };
-        let ttl = if now.is(&wanted) { now.ttl() } else { self.ttl };
-        self.primary.replace(&self.name, now, &wanted, ttl).await?;
+        match route.traffic {
+            Traffic::Open if standing.sight.is(&judgement.wanted) => {
+                self.may_change(&standing).await?;
+            }
+            Traffic::Open => self.put(&standing, &judgement.wanted, route.epoch).await?,
+            Traffic::Held if standing.sight.pointer().is_none() => {
+                return Err(words::absent(&self.name));
+            }
+            Traffic::Held => self.may_change(&standing).await?,
+        }
         // Seen at once, so that the time of the old TTL is counted from here.
         self.look_at(&self.primary).await.map(drop)
     }
 
-    async fn node(&self, server: &Server, route: &Route) -> ProxyView {
-        let is_primary = server.address == self.primary.address;
+    async fn put(&self, standing: &Standing, to: &Pointer, epoch: u64) -> Result<(), String> {
+        let now = &standing.sight;
+        let ttl = if now.is(to) { now.ttl() } else { self.ttl };
+        let comment = format!("landfall: {} to {to}, epoch {epoch}", self.service);
+        let wanted = Wanted { pointer: to, ttl, comment };
+        self.primary.replace(&self.name, now, wanted).await?;
+        self.memory.permit(self.key(&self.primary), Instant::now());
+        Ok(())
+    }
+
+    async fn node(&self, (at, authority): (usize, &Authority), route: &Route) -> ProxyView {
+        let is_primary = at == 0;
         let told = self.memory.outcome(&self.name, route.epoch).filter(|_| is_primary);
-        let seen = match self.look_at(server).await {
+        let seen = match self.look_at(authority).await {
             Ok(standing) if is_primary => self.may_change(&standing).await.map(|()| standing),
             other => other,
         };
         let reached = seen.is_ok();
         let follows = match (seen, told) {
             (Err(words), _) | (Ok(_), Some(Err(words))) => Err(words),
-            (Ok(standing), None | Some(Ok(()))) => self
-                .judgement(route)
-                .and_then(|judgement| judgement.follows(&standing, Instant::now())),
+            (Ok(standing), None | Some(Ok(()))) => self.judged(authority, route, standing).await,
         };
         let now = self.clock.now();
         ProxyView {
-            node: format!("dns {}", server.address),
+            node: authority.label(),
             connected_since: reached.then_some(now),
             last_seen: now,
             subscribed: true,
@@ -154,20 +189,51 @@ impl DnsGateway {
         }
     }
 
-    /// Asks the primary whether this key may change the record, by putting it in place of itself:
+    async fn judged(
+        &self,
+        authority: &Authority,
+        route: &Route,
+        standing: Standing,
+    ) -> Result<(), String> {
+        if route.traffic == Traffic::Held {
+            return self.judgement(route)?.follows(&standing, Instant::now());
+        }
+        authority.everywhere(&self.name).await?;
+        // Looked at anew: what has spread may be cached from now on.
+        let standing = self.look_at(authority).await?;
+        self.judgement(route)?.follows(&standing, Instant::now())
+    }
+
+    /// Asks the primary whether the record may be changed, by putting it in place of itself:
     /// nothing changes, and a missing right is found long before the release.
     async fn may_change(&self, standing: &Standing) -> Result<(), String> {
-        if self.memory.permitted(&self.name, self.primary.address, Instant::now()) {
+        if self.may_change_still() {
             return Ok(());
         }
         let now = &standing.sight;
         match now.pointer() {
-            Some(same) => self.primary.replace(&self.name, now, &same, now.ttl()).await?,
+            Some(same) => {
+                let comment = format!("landfall: {} stays, to see whether it may", self.service);
+                let wanted = Wanted { pointer: &same, ttl: now.ttl(), comment };
+                self.primary.replace(&self.name, now, wanted).await?;
+            }
             None => self.primary.ask_leave(&self.name, now).await?,
         }
-        self.memory.permit(&self.name, self.primary.address, Instant::now());
+        self.memory.permit(self.key(&self.primary), Instant::now());
         Ok(())
     }
+}
+
+/// How the record is changed.
+pub enum DnsWrites {
+    /// By dynamic update of the zone's primary server.
+    Updates {
+        /// The TSIG key, base64, or why it cannot be had: then the record is shown, and not
+        /// changed.
+        key: Option<Result<String, String>>,
+    },
+    /// Through the API of whoever hosts the zone.
+    Hosted(Arc<dyn Zone>),
 }
 
 /// What a gateway of this kind needs beside its spec.
@@ -212,8 +278,8 @@ impl Gateway for DnsGateway {
         let Some(route) = route.filter(|_| *service == self.service) else {
             return Ok(Vec::new());
         };
-        let servers = std::iter::once(&self.primary).chain(&self.secondaries);
-        Ok(join_all(servers.map(|server| self.node(server, route))).await)
+        let all = std::iter::once(&self.primary).chain(&self.secondaries).enumerate();
+        Ok(join_all(all.map(|one| self.node(one, route))).await)
     }
 
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure> {
@@ -224,8 +290,12 @@ impl Gateway for DnsGateway {
                 self.port, self.name
             )));
         }
-        if let Err(words) = Pointer::to(endpoint) {
-            return Ok(Err(words));
+        match Pointer::to(endpoint) {
+            Err(words) => return Ok(Err(words)),
+            Ok(Pointer::Alias(alias)) if self.apex => {
+                return Ok(Err(words::no_alias_here(&self.name, &alias)));
+            }
+            Ok(Pointer::Alias(_) | Pointer::Address(_)) => {}
         }
         Ok(probe::probe(endpoint, self.call_timeout).await)
     }

@@ -13,6 +13,8 @@ mod console;
 mod file;
 mod node;
 mod shown;
+mod tls;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,8 +59,19 @@ pub struct PgBouncerNodeSettings {
     pub user: String,
     /// That user's password, or why it cannot be had: then the node is shown with these words.
     pub password: Result<Option<String>, String>,
+    /// PEM certificates to trust: with it the console is spoken to over TLS, and verified.
+    pub root_certificate: Option<PathBuf>,
     /// The included file with `[databases]`.
-    pub file: PathBuf,
+    pub file: DatabasesFile,
+}
+
+/// How the file that a node includes is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabasesFile {
+    /// It is in reach.
+    Here(PathBuf),
+    /// By a program of the operator's that reads the content; the node is elsewhere.
+    Through(Vec<String>),
 }
 
 impl std::fmt::Debug for PgBouncerNodeSettings {
@@ -68,6 +81,7 @@ impl std::fmt::Debug for PgBouncerNodeSettings {
             .field("host", &self.host)
             .field("port", &self.port)
             .field("user", &self.user)
+            .field("root_certificate", &self.root_certificate)
             .field("file", &self.file)
             .finish_non_exhaustive()
     }

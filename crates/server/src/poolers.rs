@@ -11,7 +11,7 @@ use landfall_core::port::Clock;
 use landfall_core::spec::{PgBouncerNode, Spec};
 use landfall_core::{Failure, FailureKind};
 use landfall_postgres::Secret;
-use landfall_route::{PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings};
+use landfall_route::{DatabasesFile, PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings};
 
 /// The gateway of `[route.pgbouncer]`.
 pub(crate) fn gateway(
@@ -44,6 +44,15 @@ fn node(node: &PgBouncerNode) -> PgBouncerNodeSettings {
         password: password
             .map(|secret| secret.map(|secret| secret.expose().clone()))
             .map_err(|failure| format!("its password cannot be had: {}", failure.detail)),
-        file: PathBuf::from(&node.file),
+        root_certificate: node.root_certificate.as_ref().map(PathBuf::from),
+        file: file(node),
+    }
+}
+
+/// One of the two is there: the spec's own check asks for it.
+fn file(node: &PgBouncerNode) -> DatabasesFile {
+    match (&node.write, &node.file) {
+        (Some(words), _) => DatabasesFile::Through(words.clone()),
+        (None, file) => DatabasesFile::Here(PathBuf::from(file.as_deref().unwrap_or_default())),
     }
 }

@@ -2,20 +2,21 @@
 //!
 //! Made when first needed, so that looking at a journal needs no region, no secret and no proxy.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
-use landfall_core::port::{Clock, Cloud, Database, Ports};
+use landfall_core::port::{Clock, Cloud, Database, Ports, Zone};
 use landfall_core::spec::{RouteSpec, RouterKind};
 use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
 use landfall_route::pki::Authority;
 use landfall_route::{
-    CommandGateway, DnsGateway, DnsMemory, DnsSurroundings, EnvoyGateway, EnvoySettings, Gateway,
-    ServiceRouter, Wire,
+    CommandGateway, DnsGateway, DnsMemory, DnsSurroundings, DnsWrites, EnvoyGateway, EnvoySettings,
+    Gateway, ServiceRouter, Wire,
 };
 use tokio::sync::OnceCell;
 
@@ -31,6 +32,7 @@ pub(crate) struct World {
     cloud: OnceCell<Arc<dyn Cloud>>,
     envoy: OnceCell<Arc<EnvoyGateway>>,
     records: DnsMemory,
+    zones: tokio::sync::Mutex<BTreeMap<(String, String), Arc<dyn Zone>>>,
 }
 
 /// One move's ports, owned.
@@ -56,7 +58,8 @@ impl OwnPorts {
 impl World {
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let (cloud, envoy) = (OnceCell::new(), OnceCell::new());
-        Self { config, store, clock, cloud, envoy, records: DnsMemory::default() }
+        let (records, zones) = (DnsMemory::default(), tokio::sync::Mutex::default());
+        Self { config, store, clock, cloud, envoy, records, zones }
     }
 
     /// The ports for a spec; fails when the region or the password cannot be found.
@@ -114,7 +117,7 @@ impl World {
                 (RouterKind::Pgbouncer, Some(spec)) => {
                     Arc::new(poolers::gateway(spec, self.config.call_timeout, &self.clock)?)
                 }
-                (RouterKind::Dns, Some(spec)) => self.dns(&spec.route)?,
+                (RouterKind::Dns, Some(spec)) => self.dns(&spec.route).await?,
                 (RouterKind::Command, Some(spec)) => self.command(&spec.route)?,
                 (RouterKind::Pgbouncer | RouterKind::Dns | RouterKind::Command, None) => {
                     return Err(undescribed("route"));
@@ -125,18 +128,35 @@ impl World {
     }
 
     /// Without its key the record is shown all the same, and a move under way goes on.
-    fn dns(&self, route: &RouteSpec) -> Result<Arc<dyn Gateway>, Failure> {
+    async fn dns(&self, route: &RouteSpec) -> Result<Arc<dyn Gateway>, Failure> {
         let spec = route.dns.as_ref().ok_or_else(|| undescribed("route.dns"))?;
-        let key = spec.key.as_ref().map(|key| match Secret::resolve(key) {
-            Ok(secret) => Ok(secret.expose().clone()),
-            Err(failure) => Err(format!("route.dns.key: {}", failure.detail)),
-        });
+        let writes = match &spec.hosted_zone {
+            Some(id) => DnsWrites::Hosted(self.hosted_zone(id, &spec.zone).await?),
+            None => DnsWrites::Updates {
+                key: spec.key.as_ref().map(|key| match Secret::resolve(key) {
+                    Ok(secret) => Ok(secret.expose().clone()),
+                    Err(failure) => Err(format!("route.dns.key: {}", failure.detail)),
+                }),
+            },
+        };
         let around = DnsSurroundings {
             call_timeout: self.config.call_timeout,
             memory: self.records.clone(),
             clock: Arc::clone(&self.clock),
         };
-        Ok(Arc::new(DnsGateway::new(spec, route.service.clone(), key, around)?))
+        Ok(Arc::new(DnsGateway::new(spec, route.service.clone(), writes, around)?))
+    }
+
+    /// Its client is made once: that reads the SDK's environment and profile.
+    async fn hosted_zone(&self, id: &str, name: &str) -> Result<Arc<dyn Zone>, Failure> {
+        let mut zones = self.zones.lock().await;
+        let key = (id.to_owned(), name.to_owned());
+        if let Some(zone) = zones.get(&key) {
+            return Ok(Arc::clone(zone));
+        }
+        let zone = landfall_aws::hosted_zone(id, name, self.config.call_timeout).await?;
+        zones.insert(key, Arc::clone(&zone));
+        Ok(zone)
     }
 
     fn command(&self, route: &RouteSpec) -> Result<Arc<dyn Gateway>, Failure> {

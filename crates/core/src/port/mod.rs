@@ -7,6 +7,7 @@
 pub mod cloud;
 pub mod database;
 pub mod router;
+pub mod zone;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 pub use cloud::Cloud;
 pub use database::Database;
 pub use router::Router;
+pub use zone::Zone;
 
 use crate::ids::{Epoch, MigrationName};
 

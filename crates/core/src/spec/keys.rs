@@ -34,8 +34,14 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("route.reader", &["service"]),
     ("route.pgbouncer", &["databases", "template", "node"]),
-    ("route.pgbouncer.node", &["name", "host", "port", "user", "password", "file"]),
-    ("route.dns", &["name", "zone", "server", "secondaries", "port", "ttl", "key_name", "key"]),
+    (
+        "route.pgbouncer.node",
+        &["name", "host", "port", "user", "password", "root_certificate", "file", "write"],
+    ),
+    (
+        "route.dns",
+        &["name", "zone", "server", "hosted_zone", "secondaries", "port", "ttl", "key_name", "key"],
+    ),
     ("route.command", &["program", "holds", "timeout"]),
     ("cutover", &["fence", "quarantine_group", "lag_max", "sustained_for", "grace", "on_overrun"]),
     ("smoke", &["sql"]),

@@ -5,8 +5,10 @@
 //! setting that is silently ignored is worse than none. A password is never written in a spec.
 
 mod check;
+mod dns;
 mod keys;
 mod network;
+mod pgbouncer;
 mod route;
 
 use std::time::Duration;
@@ -19,11 +21,10 @@ use crate::ids::{
 use crate::quantity::{ByteCount, duration_text};
 
 pub use check::{SpecError, SpecMistakes, parse};
+pub use dns::{DnsSpec, ROUTE53_SPREADS_WITHIN};
 pub use network::Network;
-pub use route::{
-    CommandSpec, DnsSpec, PgBouncerNode, PgBouncerSpec, ReaderSpec, RouteSpec, RouterKind, Routers,
-    Stragglers,
-};
+pub use pgbouncer::{PgBouncerNode, PgBouncerSpec};
+pub use route::{CommandSpec, ReaderSpec, RouteSpec, RouterKind, Routers, Stragglers};
 
 /// A whole spec, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

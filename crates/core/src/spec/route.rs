@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, SecretReference};
+use super::{DnsSpec, Network, PgBouncerSpec};
 use crate::ids::ServiceName;
 use crate::quantity::{duration_text, optional_duration_text};
 
@@ -114,90 +114,6 @@ impl Routers {
     }
 }
 
-/// `[route.pgbouncer]`: nodes that pool the same databases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PgBouncerSpec {
-    /// The databases as PgBouncer names them; each is paused, pointed and resumed.
-    pub databases: Vec<String>,
-    /// One line of `[databases]` for each of them, after `name =`: `{database}`, `{host}` and
-    /// `{port}` are filled in.
-    #[serde(default = "PgBouncerSpec::default_template")]
-    pub template: String,
-    /// `[[route.pgbouncer.node]]`: the processes.
-    pub node: Vec<PgBouncerNode>,
-}
-
-impl PgBouncerSpec {
-    fn default_template() -> String {
-        "host={host} port={port} dbname={database}".to_owned()
-    }
-}
-
-/// `[[route.pgbouncer.node]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PgBouncerNode {
-    /// Its name in messages.
-    pub name: String,
-    /// Host of the admin console, or the directory of its Unix socket.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// One of its `admin_users`.
-    #[serde(default = "PgBouncerNode::default_user")]
-    pub user: String,
-    /// That user's password; absent with peer or trust authentication.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<SecretReference>,
-    /// The file with `[databases]` that Landfall writes and the node includes (`%include`).
-    pub file: String,
-}
-
-impl PgBouncerNode {
-    fn default_user() -> String {
-        "pgbouncer".to_owned()
-    }
-}
-
-/// `[route.dns]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DnsSpec {
-    /// The name that applications resolve.
-    pub name: String,
-    /// Its zone.
-    pub zone: String,
-    /// The primary server of the zone, as `address:port`; it takes the updates.
-    pub server: String,
-    /// The zone's other servers, likewise: a move waits until they show the record too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secondaries: Vec<String>,
-    /// The port that applications use with the name: DNS carries none, so source and target must
-    /// both listen on it.
-    #[serde(default = "DnsSpec::default_port")]
-    pub port: u16,
-    /// TTL of the record; the release waits for it.
-    #[serde(with = "duration_text", default = "DnsSpec::default_ttl")]
-    pub ttl: Duration,
-    /// Name of the TSIG key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_name: Option<String>,
-    /// The TSIG key (HMAC-SHA256), base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<SecretReference>,
-}
-
-impl DnsSpec {
-    const fn default_ttl() -> Duration {
-        Duration::from_secs(5)
-    }
-
-    const fn default_port() -> u16 {
-        5432
-    }
-}
-
 /// `[route.command]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,8 +138,9 @@ impl CommandSpec {
 pub(super) fn contradictions(route: &RouteSpec) -> Vec<(&'static str, String)> {
     let kinds = route.router.kinds();
     let mut found = sections(route, kinds);
-    found.extend(route.pgbouncer.iter().flat_map(pgbouncer));
-    found.extend(route.dns.iter().flat_map(|spec| dns(spec, route.acknowledge_within)));
+    found.extend(route.pgbouncer.iter().flat_map(super::pgbouncer::contradictions));
+    let of_dns = |spec| super::dns::contradictions(spec, route.acknowledge_within);
+    found.extend(route.dns.iter().flat_map(of_dns));
     found.extend(readers(route, kinds));
     if route.command.as_ref().is_some_and(|command| command.program.is_empty()) {
         found.push(("route.command.program", "name the program to run".to_owned()));
@@ -277,57 +194,6 @@ fn readers(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, String
         let section = if *kind == RouterKind::Dns { "route.dns" } else { "route.pgbouncer" };
         let message = format!("[{section}] describes route.service alone; remove the readers");
         found.push(("route.reader", message));
-    }
-    found
-}
-
-fn pgbouncer(spec: &PgBouncerSpec) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    let plain = |name: &String| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-    };
-    if spec.databases.is_empty() || !spec.databases.iter().all(plain) {
-        let message = "list the databases by PgBouncer's names: letters, digits, _, - and dots";
-        found.push(("route.pgbouncer.databases", message.to_owned()));
-    }
-    if !["{host}", "{port}"].iter().all(|part| spec.template.contains(part))
-        || spec.template.contains('\n')
-    {
-        let message = "must be one line with {host} and {port}";
-        found.push(("route.pgbouncer.template", message.to_owned()));
-    }
-    let mut names: Vec<&str> = spec.node.iter().map(|node| node.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if spec.node.is_empty() || names.len() != spec.node.len() {
-        let message = "add a [[route.pgbouncer.node]] for each process, each with its own name";
-        found.push(("route.pgbouncer.node", message.to_owned()));
-    }
-    found
-}
-
-fn dns(spec: &DnsSpec, acknowledge_within: Duration) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
-    let (name, zone) = (bare(&spec.name), bare(&spec.zone));
-    if zone.is_empty() || !(name == zone || name.ends_with(&format!(".{zone}"))) {
-        found.push(("route.dns.name", format!("{name:?} is not in the zone {zone:?}")));
-    }
-    let is_address = |text: &String| text.parse::<std::net::SocketAddr>().is_ok();
-    if !is_address(&spec.server) {
-        let message = "write the zone's primary server as an address with a port: \"10.0.0.2:53\"";
-        found.push(("route.dns.server", message.to_owned()));
-    }
-    if !spec.secondaries.iter().all(is_address) {
-        let message = "write each server as an address with a port: \"10.0.0.3:53\"";
-        found.push(("route.dns.secondaries", message.to_owned()));
-    }
-    if spec.ttl >= acknowledge_within {
-        let message = "must be shorter than route.acknowledge_within: the release waits for it";
-        found.push(("route.dns.ttl", message.to_owned()));
-    }
-    if spec.key_name.is_some() != spec.key.is_some() {
-        found.push(("route.dns.key", "key_name and key belong together".to_owned()));
     }
     found
 }

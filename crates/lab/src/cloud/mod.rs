@@ -47,6 +47,7 @@ use crate::catalogue::parameters::Parameters;
 use crate::catalogue::versions::Version;
 use crate::faults::{Fault, Faults};
 use crate::firewall::Actor;
+use crate::zones::Zones;
 use delays::Delays;
 use machines::Workshop;
 use metrics::Metrics;
@@ -67,6 +68,7 @@ struct Shared {
     metrics: Metrics,
     workshop: Workshop,
     tasks: Mutex<JoinSet<()>>,
+    zones: Zones,
 }
 
 /// What a cloud is made of.
@@ -93,6 +95,7 @@ impl Cloud {
             metrics: Metrics::new(delays.sampling),
             workshop: parts.workshop,
             tasks: Mutex::default(),
+            zones: Zones::default(),
         }));
         cloud.spawn(sampling::run(cloud.clone()));
         cloud
@@ -126,6 +129,11 @@ impl Cloud {
     /// The faults that are armed.
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// The zones that Route 53 hosts.
+    pub fn zones(&self) -> &Zones {
+        &self.0.zones
     }
 
     /// The stored metrics.

@@ -1,4 +1,4 @@
-//! The cloud door: RDS, STS and CloudWatch on one free loopback port, in AWS's wire protocols.
+//! The cloud door: RDS, STS, CloudWatch and Route 53 on one free loopback port, in AWS's wire protocols.
 //!
 //! It translates and logs; states and rules are the cloud's. Signatures are *not* verified: any
 //! well-formed `Authorization` header does, so any credentials do, and a request without one is
@@ -29,10 +29,13 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use log::{Request, RequestLog};
 
+pub(crate) use xml::Fields;
+
 use crate::cloud::Cloud;
 use crate::cloud::names::request_id;
 use crate::cloud::refusal::{Code, Refusal};
 use crate::faults::Fault;
+use crate::zones::api;
 use cloudwatch::wire::{self, Reply};
 use route::Call;
 
@@ -166,6 +169,10 @@ impl Desk {
                 }
                 Err(refusal) => refuse(call, &refusal),
             },
+            Call::Route53(call) => match call.perform(self.cloud.zones(), body) {
+                Ok(fields) => done(xml::rest(call.action(), api::NAMESPACE, &fields)),
+                Err(refused) => rest_refusal(&refused),
+            },
             Call::CloudWatch { operation, wire: form } => {
                 let reply = wire::read(*form, body)
                     .and_then(|input| cloudwatch::perform(&self.cloud, operation, &input));
@@ -225,6 +232,7 @@ fn refuse(call: &Call, refusal: &Refusal) -> Reaction {
     match call {
         Call::Rds { .. } => in_xml(rds::NAMESPACE, refusal),
         Call::Sts { .. } => in_xml(sts::NAMESPACE, refusal),
+        Call::Route53(_) => in_xml(api::NAMESPACE, refusal),
         Call::CloudWatch { wire: form, .. } => {
             let code = refusal.code.text();
             let body = Reply::Map(vec![
@@ -246,6 +254,12 @@ fn in_xml(namespace: &str, refusal: &Refusal) -> Reaction {
     let code = refusal.code.text();
     let document = xml::refusal(namespace, fault_of(refusal), code, &refusal.message);
     Reaction { status: refusal.code.status(), outcome: code.to_owned(), ..done(document) }
+}
+
+fn rest_refusal(refused: &api::Refused) -> Reaction {
+    let api::Refused { status, code, message } = refused;
+    let document = xml::refusal(api::NAMESPACE, "Sender", code, message);
+    Reaction { status: *status, outcome: (*code).to_owned(), ..done(document) }
 }
 
 /// Whose fault an error is, in AWS's words.

@@ -7,6 +7,7 @@ use super::cloudwatch::wire;
 use super::form::Form;
 use super::{rds, sts};
 use crate::cloud::refusal::{Code, Refusal};
+use crate::zones::api;
 
 /// A request, told apart and not yet performed.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(super) enum Call {
     Rds { action: String, form: Form },
     Sts { action: String, form: Form },
     CloudWatch { operation: String, wire: wire::Form },
+    Route53(api::Call),
 }
 
 impl Call {
@@ -23,6 +25,7 @@ impl Call {
             Self::Rds { .. } => "rds",
             Self::Sts { .. } => "sts",
             Self::CloudWatch { .. } => "monitoring",
+            Self::Route53(_) => "route53",
         }
     }
 
@@ -31,6 +34,7 @@ impl Call {
         match self {
             Self::Rds { action, .. } | Self::Sts { action, .. } => action,
             Self::CloudWatch { operation, .. } => operation,
+            Self::Route53(call) => call.action(),
         }
     }
 
@@ -51,12 +55,16 @@ impl Call {
                 NAMES.iter().find_map(|name| form.text(name)).map(str::to_owned)
             }
             Self::CloudWatch { .. } => None,
+            Self::Route53(call) => Some(call.subject().to_owned()),
         }
     }
 }
 
 /// Tells a request apart.
 pub(super) fn route(head: &Parts, body: &[u8]) -> Result<Call, Refusal> {
+    if let Some(call) = api::Call::of(head) {
+        return Ok(Call::Route53(call));
+    }
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let prefix = format!("/service/{}/operation/", cloudwatch::SERVICE);
     if let Some(operation) = head.uri.path().strip_prefix(&prefix) {

@@ -108,6 +108,15 @@ pub(crate) fn answer(action: &str, namespace: &str, wrapper: Wrapper, fields: &F
     out
 }
 
+/// The document for a successful answer of a REST service: the members and nothing around them.
+pub(crate) fn rest(action: &str, namespace: &str, fields: &Fields) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = write!(out, "<{action}Response xmlns=\"{namespace}\">");
+    write_fields(&mut out, fields);
+    let _ = write!(out, "</{action}Response>");
+    out
+}
+
 /// The document for a refusal.
 pub(crate) fn refusal(namespace: &str, kind: &str, code: &str, message: &str) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -5,7 +5,6 @@
 //! record it finds for the one that it was to replace. Forgetting so costs time, never a write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,21 +15,45 @@ use tokio::time::Instant;
 use super::judge::Standing;
 use super::record::{Pointer, Sight};
 
-/// How long a permission to update is believed without asking again.
-const PERMIT: Duration = Duration::from_secs(30);
+/// How long the answer of a hosted zone counts for every look at it.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How often it is asked whether a change is everywhere.
+const SPREAD: Duration = Duration::from_secs(2);
+
+/// A name at one of its authorities.
+pub(super) type Key = (Name, String);
 
 /// Shared by the gateways of a process; clones are the same memory.
 #[derive(Clone, Default)]
 pub struct DnsMemory {
     kept: Arc<Mutex<Kept>>,
     turn: Arc<tokio::sync::Mutex<()>>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Kept {
-    standings: BTreeMap<(Name, SocketAddr), Standing>,
-    permits: BTreeMap<(Name, SocketAddr), Instant>,
+    standings: BTreeMap<Key, Standing>,
+    permits: BTreeMap<Key, Instant>,
+    answers: BTreeMap<Key, (Instant, Result<Sight, String>)>,
+    spreading: BTreeMap<Key, Spreading>,
     records: BTreeMap<Name, Known>,
+}
+
+/// A change that was taken, until it is everywhere.
+struct Spreading {
+    change: String,
+    /// For how long what it replaced is cached.
+    old: Duration,
+    asked: Option<Instant>,
+}
+
+/// What is known of a change.
+pub(super) struct Spread {
+    pub(super) change: String,
+    /// Whether it is time to ask again.
+    pub(super) due: bool,
 }
 
 #[derive(Default)]
@@ -51,16 +74,58 @@ impl DnsMemory {
         self.turn.lock().await
     }
 
-    /// Takes a look in: `ttl` is how long a name without a record may be cached.
-    pub(super) fn seen(
-        &self,
-        (name, server): (&Name, SocketAddr),
-        sight: Sight,
-        ttl: Duration,
-        now: Instant,
-    ) -> Standing {
+    /// One question to a hosted zone at a time, so that looks at once are one.
+    pub(super) async fn asking(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.asking.lock().await
+    }
+
+    /// What a hosted zone answered a moment ago.
+    pub(super) fn asked_lately(&self, key: &Key, now: Instant) -> Option<Result<Sight, String>> {
+        let kept = self.kept();
+        let (at, answer) = kept.answers.get(key)?;
+        (now.saturating_duration_since(*at) < ANSWER).then(|| answer.clone())
+    }
+
+    pub(super) fn answered(&self, key: Key, answer: Result<Sight, String>, now: Instant) {
+        self.kept().answers.insert(key, (now, answer));
+    }
+
+    pub(super) fn forget_answer(&self, key: &Key) {
+        self.kept().answers.remove(key);
+    }
+
+    /// A change was taken, in the place of what may be cached for `old`.
+    pub(super) fn spreads(&self, key: Key, change: String, old: Duration) {
+        self.kept().spreading.insert(key, Spreading { change, old, asked: None });
+    }
+
+    /// The change that is not everywhere yet.
+    pub(super) fn spreading(&self, key: &Key, now: Instant) -> Option<Spread> {
         let mut kept = self.kept();
-        let key = (name.clone(), server);
+        let one = kept.spreading.get_mut(key)?;
+        let due = one.asked.is_none_or(|at| now.saturating_duration_since(at) >= SPREAD);
+        if due {
+            one.asked = Some(now);
+        }
+        Some(Spread { change: one.change.clone(), due })
+    }
+
+    /// It is everywhere: from here on what it replaced is only in caches.
+    pub(super) fn has_spread(&self, key: &Key, change: &str, now: Instant) {
+        let mut kept = self.kept();
+        let Some(one) = kept.spreading.remove(key) else { return };
+        if one.change != change {
+            kept.spreading.insert(key.clone(), one);
+            return;
+        }
+        if let Some(standing) = kept.standings.get_mut(key) {
+            standing.settled_at = standing.settled_at.max(now + one.old);
+        }
+    }
+
+    /// Takes a look in: `ttl` is how long a name without a record may be cached.
+    pub(super) fn seen(&self, key: Key, sight: Sight, ttl: Duration, now: Instant) -> Standing {
+        let mut kept = self.kept();
         let standing = match kept.standings.get(&key) {
             Some(last) if last.sight == sight => last.clone(),
             Some(last) => {
@@ -71,7 +136,7 @@ impl DnsMemory {
             }
             None => {
                 let old = sight.ttl().max(ttl);
-                kept.records.entry(name.clone()).or_default().pointers.extend(sight.pointer());
+                kept.records.entry(key.0.clone()).or_default().pointers.extend(sight.pointer());
                 Standing { sight, settled_at: now + old }
             }
         };
@@ -114,14 +179,14 @@ impl DnsMemory {
         (*told == epoch).then(|| outcome.clone())
     }
 
-    pub(super) fn permitted(&self, name: &Name, server: SocketAddr, now: Instant) -> bool {
+    pub(super) fn permitted(&self, key: &Key, within: Duration, now: Instant) -> bool {
         let kept = self.kept();
-        let asked = kept.permits.get(&(name.clone(), server));
-        asked.is_some_and(|asked| now.saturating_duration_since(*asked) < PERMIT)
+        let asked = kept.permits.get(key);
+        asked.is_some_and(|asked| now.saturating_duration_since(*asked) < within)
     }
 
-    pub(super) fn permit(&self, name: &Name, server: SocketAddr, now: Instant) {
-        self.kept().permits.insert((name.clone(), server), now);
+    pub(super) fn permit(&self, key: Key, now: Instant) {
+        self.kept().permits.insert(key, now);
     }
 }
 
@@ -141,9 +206,9 @@ mod tests {
     #[test]
     fn what_was_there_before_is_cached_for_its_own_ttl() {
         let memory = DnsMemory::default();
-        let (name, server) = (name("orders.test").unwrap(), "127.0.0.1:53".parse().unwrap());
+        let key = (name("orders.test").unwrap(), "dns 127.0.0.1:53".to_owned());
         let start = Instant::now();
-        let seen = |sight, at| memory.seen((&name, server), sight, TTL, at).settled_at;
+        let seen = |sight, at| memory.seen(key.clone(), sight, TTL, at).settled_at;
         // Nobody knows what was there before the first look.
         assert_eq!(seen(shows("old", TTL * 9), start), start + TTL * 9);
         let changed = start + TTL * 10;
@@ -165,5 +230,28 @@ mod tests {
         assert!(!memory.is_older(&name, 3));
         assert_eq!(memory.outcome(&name, 3), Some(Err("REFUSED".to_owned())));
         assert_eq!(memory.outcome(&name, 4), None);
+    }
+
+    #[test]
+    fn a_change_that_spreads_is_cached_from_its_end_on() {
+        let memory = DnsMemory::default();
+        let key = (name("orders.test").unwrap(), "route53 Z1".to_owned());
+        let start = Instant::now();
+        let settled = |sight, at| memory.seen(key.clone(), sight, TTL, at).settled_at;
+        settled(shows("old", TTL), start);
+        let changed = start + TTL * 2;
+        memory.spreads(key.clone(), "C1".to_owned(), TTL);
+        assert_eq!(settled(shows("new", TTL), changed), changed + TTL);
+        assert!(memory.spreading(&key, changed).is_some_and(|spread| spread.due));
+        assert!(
+            memory.spreading(&key, changed).is_some_and(|spread| !spread.due),
+            "asked just now"
+        );
+        let everywhere = changed + TTL * 7;
+        memory.has_spread(&key, "C0", everywhere);
+        assert!(memory.spreading(&key, everywhere).is_some(), "another change is");
+        memory.has_spread(&key, "C1", everywhere);
+        assert!(memory.spreading(&key, everywhere).is_none());
+        assert_eq!(settled(shows("new", TTL), everywhere), everywhere + TTL);
     }
 }

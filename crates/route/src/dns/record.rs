@@ -123,9 +123,9 @@ impl Sight {
         Duration::from_secs(u64::from(self.ttl_s))
     }
 
-    #[cfg(test)]
+    /// One record.
     pub(super) fn single(pointer: Pointer, ttl: Duration) -> Self {
-        let ttl_s = u32::try_from(ttl.as_secs()).expect("a TTL");
+        let ttl_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
         Self { pointers: BTreeSet::from([pointer]), ttl_s }
     }
 }

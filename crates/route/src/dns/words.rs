@@ -62,3 +62,11 @@ pub(super) fn of_update(zone: &Name, name: &Name, key: Option<&Name>, answer: &M
 pub(super) fn absent(name: &Name) -> String {
     format!("{name} points nowhere, or to several places")
 }
+
+/// The zone's own name has records that no CNAME may stand beside.
+pub(super) fn no_alias_here(name: &Name, alias: &Name) -> String {
+    format!(
+        "{name} is the zone's own name, where no CNAME may be, and {alias} is a name: use a name \
+         below it for the service"
+    )
+}

@@ -1,17 +1,20 @@
 //! A node's admin console: the database `pgbouncer`, which speaks only the simple protocol.
 //!
 //! One connection is kept and used by one caller at a time; one that broke is made again, once.
-//! Every call is bounded, and what goes wrong is words for a person, without the password.
+//! Every call is bounded, and what goes wrong is words for a person, without the password. With a
+//! root certificate it is spoken to over TLS or not at all.
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::PgBouncerNodeSettings;
+use super::{PgBouncerNodeSettings, tls};
 
 /// The console's own database.
 const DATABASE: &str = "pgbouncer";
@@ -48,7 +51,7 @@ impl Row {
 pub(super) type Begun = JoinHandle<Option<String>>;
 
 pub(super) struct Console {
-    config: Result<Config, String>,
+    way: Result<(Config, Option<MakeRustlsConnect>), String>,
     place: String,
     bound: Duration,
     kept: Mutex<Option<Client>>,
@@ -56,17 +59,8 @@ pub(super) struct Console {
 
 impl Console {
     pub(super) fn new(node: &PgBouncerNodeSettings, bound: Duration) -> Self {
-        let config = node.password.clone().map(|password| {
-            let mut config = Config::new();
-            config.host(&node.host).port(node.port).user(&node.user).dbname(DATABASE);
-            config.application_name("landfall").connect_timeout(bound);
-            if let Some(password) = password {
-                config.password(password);
-            }
-            config
-        });
         let place = format!("{}:{}", node.host, node.port);
-        Self { config, place, bound, kept: Mutex::default() }
+        Self { way: way(node, bound), place, bound, kept: Mutex::default() }
     }
 
     /// Runs one command and returns its rows.
@@ -118,17 +112,21 @@ impl Console {
     }
 
     async fn connect(&self) -> Result<Client, Trouble> {
-        let config = self.config.as_ref().map_err(|why| Trouble::Refused(why.clone()))?;
-        let connected = tokio::time::timeout(self.bound, config.connect(NoTls)).await;
-        let (client, connection) =
-            connected.map_err(|_| self.late())?.map_err(|error| self.failed(&error))?;
-        // It ends with its client; when it ends earlier the client's next call fails.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection to an admin console ended");
+        let (config, tls) = self.way.as_ref().map_err(|why| Trouble::Refused(why.clone()))?;
+        let connected = async {
+            match tls {
+                Some(tls) => config.connect(tls.clone()).await.map(|(client, connection)| {
+                    kept_up(connection);
+                    client
+                }),
+                None => config.connect(NoTls).await.map(|(client, connection)| {
+                    kept_up(connection);
+                    client
+                }),
             }
-        });
-        Ok(client)
+        };
+        let connected = tokio::time::timeout(self.bound, connected).await;
+        connected.map_err(|_| self.late())?.map_err(|error| self.failed(&error))
     }
 
     fn late(&self) -> Trouble {
@@ -142,6 +140,30 @@ impl Console {
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Trouble::Silent(format!("no answer from {}: {cause}", self.place))
     }
+}
+
+fn way(
+    node: &PgBouncerNodeSettings,
+    bound: Duration,
+) -> Result<(Config, Option<MakeRustlsConnect>), String> {
+    let mut config = Config::new();
+    config.host(&node.host).port(node.port).user(&node.user).dbname(DATABASE);
+    config.application_name("landfall").connect_timeout(bound);
+    if let Some(password) = node.password.clone()? {
+        config.password(password);
+    }
+    let tls = node.root_certificate.as_deref().map(tls::connector).transpose()?;
+    config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+    Ok((config, tls))
+}
+
+/// It ends with its client; when it ends earlier the client's next call fails.
+fn kept_up(connection: impl Future<Output = Result<(), Error>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection to an admin console ended");
+        }
+    });
 }
 
 fn words_of(said: &DbError) -> String {

@@ -4,7 +4,6 @@
 //! before a hold must not resume after it. What is shown is asked anew with every look; only the
 //! words of the last telling are remembered, for as long as the node does not follow.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::PgBouncerNodeSettings;
 use super::console::{Begun, Console, Trouble, quoted};
-use super::file::{self, Lines};
+use super::file::Lines;
 use super::shown::{self, Shown};
+use super::writer::Writer;
 
 /// Between two looks of a telling.
 const POLL: Duration = Duration::from_millis(5);
@@ -48,7 +48,7 @@ pub(super) struct NodeAbility {
 pub(super) struct Node {
     name: String,
     console: Console,
-    file: PathBuf,
+    writer: Writer,
     pooled: Arc<Pooled>,
     clock: Arc<dyn Clock>,
     bound: Duration,
@@ -84,7 +84,7 @@ impl Node {
         Self {
             console: Console::new(&settings, bound),
             name: settings.name,
-            file: settings.file,
+            writer: Writer::new(settings.file, bound),
             pooled: Arc::clone(pooled),
             clock,
             bound,
@@ -137,7 +137,7 @@ impl Node {
         }
         let judged = match (shown, route) {
             (Err(trouble), _) => Err(Some(trouble.words())),
-            (Ok(_), None) => file::writable(&self.file).map_err(Some),
+            (Ok(_), None) => self.writer.ready().map_err(Some),
             (Ok(shown), Some(route)) => self.follows(&shown, route),
         };
         let epoch = route.map(|route| route.epoch);
@@ -163,7 +163,7 @@ impl Node {
             Traffic::Held => Err(None),
             Traffic::Open if there && shown.none_paused() && !shown.marked => {
                 // A file that cannot be written would be found out while people wait.
-                file::writable(&self.file).map_err(Some)
+                self.writer.ready().map_err(Some)
             }
             Traffic::Open if route.epoch == FIRST_EPOCH => {
                 Err(Some(not_ours_to_change(shown, &lines)))
@@ -289,10 +289,7 @@ impl Node {
     /// Writes the file, has it read, and looks. RELOAD says that it went well also when the file
     /// was refused, so only the look counts.
     async fn install(&self, text: &str) -> Result<Shown, Trouble> {
-        let (file, text) = (self.file.clone(), text.to_owned());
-        let written = tokio::task::spawn_blocking(move || file::write(&file, &text)).await;
-        let written = written.unwrap_or_else(|_| Err("the file's writer died".to_owned()));
-        written.map_err(Trouble::Refused)?;
+        self.writer.write(text).await.map_err(Trouble::Refused)?;
         self.console.ask("RELOAD").await?;
         self.shown().await
     }
@@ -311,7 +308,7 @@ impl Node {
         format!(
             "it does not follow its file {}: the file is not included (%include), or its log says \
              what is wrong with it",
-            self.file.display()
+            self.writer
         )
     }
 

@@ -8,7 +8,7 @@ use landfall_core::action::RouteAction;
 use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::spec::DnsSpec;
 use landfall_core::{Endpoint, ServiceName};
-use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, Gateway, ServiceRouter};
+use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, DnsWrites, Gateway, ServiceRouter};
 
 use crate::knot::{KEY, KEY_NAME, ZONE};
 use crate::memory::MemoryStore;
@@ -42,7 +42,10 @@ pub(crate) fn gateway(spec: &DnsSpec, key: Option<Result<String, String>>) -> Ar
         memory: DnsMemory::default(),
         clock: Arc::new(WallClock),
     };
-    Arc::new(DnsGateway::new(spec, orders(), key, around).expect("a spec that holds"))
+    Arc::new(
+        DnsGateway::new(spec, orders(), DnsWrites::Updates { key }, around)
+            .expect("a spec that holds"),
+    )
 }
 
 /// A router over one gateway, which tells again until it is followed.

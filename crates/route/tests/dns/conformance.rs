@@ -12,7 +12,7 @@ use landfall_core::conformance::router::{RouterFixture, every_promise};
 use landfall_core::port::Router;
 use landfall_core::port::router::{ProxyView, Route, RouterAbility};
 use landfall_core::{Endpoint, Failure, ServiceName};
-use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, Gateway, ServiceRouter};
+use landfall_route::{DnsGateway, DnsMemory, DnsSurroundings, DnsWrites, Gateway, ServiceRouter};
 
 use crate::bench::{key, spec};
 use crate::knot::{Knot, free_address};
@@ -36,7 +36,8 @@ impl Several {
             let mut spec = spec(self.server, self.port);
             spec.name = format!("{service}.orders.example.test");
             let around = self.around.clone();
-            let made = DnsGateway::new(&spec, service.clone(), key(), around);
+            let made =
+                DnsGateway::new(&spec, service.clone(), DnsWrites::Updates { key: key() }, around);
             Arc::new(made.expect("a spec that holds"))
         };
         Arc::clone(made.entry(service.clone()).or_insert_with(make))

@@ -57,7 +57,7 @@ async fn each_mistake_has_its_words() {
     told(parent, key(), source(), "not the primary of test.").await;
     let forbidden = with(&|spec| spec.name = "other.example.test".to_owned());
     told(forbidden, key(), source(), "does not let it change other").await;
-    let silent = with(&|spec| spec.server = free_address().to_string());
+    let silent = with(&|spec| spec.server = Some(free_address().to_string()));
     told(silent, key(), source(), "cannot be asked").await;
     let slow = with(&|spec| spec.name = "orders2.example.test".to_owned());
     told(slow, key(), source(), "the record's TTL is 15m").await;

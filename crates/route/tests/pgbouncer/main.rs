@@ -1,5 +1,6 @@
 //! PgBouncer as a gateway: real nodes, and real PostgreSQL where clients matter.
 
+mod apart;
 mod conformance;
 mod holds;
 mod load;

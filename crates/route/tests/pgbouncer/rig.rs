@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use landfall_core::port::router::{ProxyView, Router as _};
 use landfall_core::{Endpoint, ServiceName};
 use landfall_lab::pooler::{Pooler, PoolerConfig, free_address};
 use landfall_route::{
-    Gateway, PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings, ServiceRouter,
+    DatabasesFile, Gateway, PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings,
+    ServiceRouter,
 };
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
@@ -28,7 +30,15 @@ pub(crate) const APPLICATION: (&str, &str) = ("postgres", "postgres");
 pub(crate) struct Rig {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) nodes: Vec<Pooler>,
+    pub(crate) reach: Reach,
     _folder: tempfile::TempDir,
+}
+
+/// How Landfall gets to the nodes.
+pub(crate) struct Reach {
+    pub(crate) root_certificate: Option<PathBuf>,
+    /// How a node's file is written.
+    pub(crate) file: fn(&Path) -> DatabasesFile,
 }
 
 impl Rig {
@@ -55,7 +65,9 @@ impl Rig {
             };
             nodes.push(Pooler::start(config).await.expect("start PgBouncer"));
         }
-        Self { store: Arc::default(), nodes, _folder: folder }
+        let reach =
+            Reach { root_certificate: None, file: |path| DatabasesFile::Here(path.to_owned()) };
+        Self { store: Arc::default(), nodes, reach, _folder: folder }
     }
 
     pub(crate) fn node(&self, number: usize) -> &Pooler {
@@ -69,7 +81,8 @@ impl Rig {
             port: node.address().port(),
             user: OPERATOR.0.to_owned(),
             password: Ok(Some(OPERATOR.1.to_owned())),
-            file: node.databases_file(),
+            root_certificate: self.reach.root_certificate.clone(),
+            file: (self.reach.file)(&node.databases_file()),
         };
         let settings = PgBouncerSettings {
             service: service.clone(),

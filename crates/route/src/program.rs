@@ -1,18 +1,15 @@
-//! One run of the program: bounded in time and output, without Landfall's secrets.
+//! Programs of the operator's: one run, bounded in time and output, without Landfall's secrets.
 //!
-//! It leads a process group of its own, which is killed when its time is over or nobody waits any
-//! more, so that no half-done hook goes on beside the next one. A Landfall that is itself killed
-//! cannot do that; programs are told the epoch so that they can refuse an older one.
+//! A run leads a process group of its own, which is killed when its time is over or nobody waits
+//! any more, so that no half-done run goes on beside the next one. A Landfall that is itself killed
+//! cannot do that: a program has to bear being run again.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use landfall_core::port::router::Route;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-
-use super::hook::{Hook, input};
 
 /// What a program may see of Landfall's environment: nothing that could be a secret.
 const ENVIRONMENT: [&str; 8] =
@@ -28,22 +25,22 @@ const ERROR_BYTES: usize = 4 * 1024;
 const LINE_CHARACTERS: usize = 300;
 
 /// A program and its arguments.
-pub(super) struct Program {
+pub(crate) struct Program {
     words: Vec<String>,
     bound: Duration,
 }
 
 impl Program {
-    pub(super) fn new(words: &[String], bound: Duration) -> Self {
+    pub(crate) fn new(words: &[String], bound: Duration) -> Self {
         Self { words: words.to_vec(), bound }
     }
 
-    /// Runs a hook; the error is why it failed, for a person.
-    pub(super) async fn run(&self, hook: Hook, route: &Route) -> Result<Vec<u8>, String> {
-        let wanted = input(route)?;
-        let mut child = self.start(hook)?;
+    /// Runs it with one more argument, or as it is, and gives it its input. Returns what it
+    /// printed; the error is why it failed, for a person.
+    pub(crate) async fn run(&self, last: Option<&str>, input: &[u8]) -> Result<Vec<u8>, String> {
+        let mut child = self.start(last)?;
         let group = Group::of(&child);
-        let ended = tokio::time::timeout(self.bound, talk(&mut child, &wanted)).await;
+        let ended = tokio::time::timeout(self.bound, talk(&mut child, input)).await;
         let (status, output, errors) = match ended {
             Ok(ended) => ended?,
             Err(_) => {
@@ -57,14 +54,14 @@ impl Program {
         Ok(output)
     }
 
-    fn start(&self, hook: Hook) -> Result<Child, String> {
+    fn start(&self, last: Option<&str>) -> Result<Child, String> {
         let Some((program, arguments)) = self.words.split_first() else {
-            return Err("route.command.program is empty".to_owned());
+            return Err("the spec names no program".to_owned());
         };
         let seen = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         Command::new(program)
             .args(arguments)
-            .arg(hook.word())
+            .args(last)
             .env_clear()
             .envs(seen)
             .process_group(0)
