@@ -1,14 +1,41 @@
 //! Collects the inventory through the ports, changing nothing.
+//!
+//! What the move itself stands on (the source, what it may become, its parameters, routes) fails
+//! as a whole, so that an AWS that is away for a minute is asked again and not taken for an answer.
+//! Everything else is there to tell people: each part is asked for itself, and one that fails is in
+//! the inventory as "not looked". Nothing is kept between two collections.
+
+use std::time::Duration;
 
 use landfall_core::Spec;
 use landfall_core::failure::Failure;
 use landfall_core::ids::Endpoint;
-use landfall_core::port::Ports;
-use landfall_core::port::cloud::{GroupLevel, ParameterSource};
+use landfall_core::port::cloud::{
+    GroupLevel, Instance, Metric, MetricQuery, Parameter, ParameterSource, Subject, Surroundings,
+};
+use landfall_core::port::{Cloud, Database, Ports};
 
 use crate::bypass;
 use crate::choice::choose_version;
-use crate::inventory::{Inside, Inventory};
+use crate::inventory::{Defaults, History, Inside, Inventory};
+use crate::parameters::telling::is_telling;
+use crate::question;
+
+/// A week has every hour of the business in it once.
+const HISTORY: Duration = Duration::from_hours(7 * 24);
+
+/// By the hour: a burst of some minutes is in the maximum of its hour.
+const PERIOD_S: u32 = 3_600;
+
+/// What the forecast and the doctor read.
+const METRICS: [Metric; 6] = [
+    Metric::TransactionLogsGeneration,
+    Metric::FreeStorageSpace,
+    Metric::DatabaseConnections,
+    Metric::TransactionLogsDiskUsage,
+    Metric::ReplicationSlotDiskUsage,
+    Metric::MaximumUsedTransactionIds,
+];
 
 /// Looks at everything, changing nothing.
 pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failure> {
@@ -42,19 +69,71 @@ pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failur
         let at = replica.and_then(|replica| replica.endpoint);
         inventory.replicas.extend(at.map(|at| (id.clone(), at)));
     }
+    let family = choose_version(spec, instance, &inventory.versions).map(|v| v.family.clone());
+    if let Some(family) = family {
+        inventory.defaults = Some(defaults(cloud, instance, &family, &inventory.parameters).await);
+    }
+    inventory.around = Some(around(cloud, instance).await);
+    inventory.history = history(ports, instance).await;
     if let (Some(database), Some(endpoint)) = (ports.database, &instance.endpoint) {
         match inside(database, endpoint).await {
             Ok(found) => inventory.inside = Some(found),
             Err(failure) => inventory.not_looked = Some(failure),
         }
+        match database.ask(endpoint, question::ALL).await {
+            Ok(answers) => inventory.answers = answers,
+            Err(failure) => inventory.not_looked = inventory.not_looked.or(Some(failure)),
+        }
     }
     Ok(inventory)
 }
 
-async fn inside(
-    database: &dyn landfall_core::port::Database,
-    at: &Endpoint,
-) -> Result<Inside, Failure> {
+/// What stands around the source; a failure of the whole look is one of each part.
+async fn around(cloud: &dyn Cloud, instance: &Instance) -> Surroundings {
+    cloud.surroundings(instance).await.unwrap_or_else(|failure| Surroundings {
+        maintenance: Err(failure.clone()),
+        quotas: Err(failure.clone()),
+        alarms: Err(failure.clone()),
+        group_shared_with: Err(failure),
+    })
+}
+
+/// Each metric over the last week.
+async fn history(ports: &Ports<'_>, instance: &Instance) -> Vec<History> {
+    let to = ports.clock.now();
+    let from = to.checked_sub(HISTORY).unwrap_or(to);
+    let mut history = Vec::with_capacity(METRICS.len());
+    for metric in METRICS {
+        let subject = Subject::Instance(instance.id.clone());
+        let query = MetricQuery { metric, subject, from, to };
+        history.push(History { metric, spans: ports.cloud.history(&query, PERIOD_S).await });
+    }
+    history
+}
+
+/// Defaults of both engines, for what is set by hand and what is known to differ.
+async fn defaults(
+    cloud: &dyn Cloud,
+    instance: &Instance,
+    target_family: &str,
+    set: &[Parameter],
+) -> Result<Defaults, Failure> {
+    let needed = |parameter: &Parameter| {
+        set.iter().any(|one| one.name == parameter.name) || is_telling(&parameter.name)
+    };
+    let of = async |level, family: &str| {
+        let all = cloud.default_parameters(level, family).await?;
+        Ok::<_, Failure>(all.into_iter().filter(needed).collect::<Vec<_>>())
+    };
+    let major = instance.engine_version.split('.').next().unwrap_or_default();
+    Ok(Defaults {
+        source: of(GroupLevel::Instance, &format!("postgres{major}")).await?,
+        cluster: of(GroupLevel::Cluster, target_family).await?,
+        instance: of(GroupLevel::Instance, target_family).await?,
+    })
+}
+
+async fn inside(database: &dyn Database, at: &Endpoint) -> Result<Inside, Failure> {
     Ok(Inside {
         server: database.server(at).await?,
         prepared: database.prepared_transactions(at).await?,

@@ -66,7 +66,7 @@ pub struct Collations {
 
 answered!(Collations, EachDatabase "collations" since 13, "
 with used as (
-  select c as collation, count(*) as uses
+  select c as coll, count(*) as uses
   from (
     select unnest(i.indcollation::oid[]) as c from pg_index as i where i.indrelid >= 16384
     union all
@@ -78,12 +78,12 @@ with used as (
          case k.collprovider when 'c' then 'libc' when 'i' then 'icu' when 'b' then 'builtin'
               else k.collprovider::text end as provider,
          k.collversion as recorded, pg_collation_actual_version(k.oid) as actual, u.uses
-  from used as u join pg_collation as k on k.oid = u.collation
+  from used as u join pg_collation as k on k.oid = u.coll
   join pg_namespace as n on n.oid = k.collnamespace
   where k.oid <> 100
 )
 select jsonb_build_object(
-  'default_uses', coalesce((select uses from used where collation = 100), 0),
+  'default_uses', coalesce((select uses from used where coll = 100), 0),
   'collations', jsonb_build_object(
     'total', (select count(*) from found),
     'items', coalesce((select jsonb_agg(to_jsonb(item))

@@ -1,7 +1,7 @@
 //! What is learnt from inside a database: questions as data, and typed readings of the answers.
 //!
 //! One file a theme. The same SQL is asked through an observer's role ([`crate::collect()`]) and
-//! printed for the owner to run herself. Every
+//! printed for the owner to run herself ([`script`]); [`answers`] reads what she hands back. Every
 //! question is read-only, gives one row with one JSON text, and has a limit of its own with the
 //! total beside it, so that 50,000 tables answer with as little as fifty. No question returns a
 //! password, a statement or a row of the application.
@@ -39,6 +39,7 @@ macro_rules! answered {
 }
 
 pub mod activity;
+pub mod answers;
 pub mod collation;
 pub mod database;
 pub mod extension;
@@ -50,6 +51,7 @@ pub mod reading;
 pub mod replication;
 pub mod role;
 pub mod schema;
+pub mod script;
 pub mod sequence;
 pub mod setting;
 pub mod table;
@@ -96,3 +98,38 @@ pub const ALL: &[Question] = &[
     job::Jobs::QUESTION,
     schema::Schemas::QUESTION,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use landfall_core::port::database::Scope;
+
+    use super::*;
+
+    #[test]
+    fn every_question_is_one_bounded_read() {
+        let mut names = BTreeSet::new();
+        for question in ALL {
+            let Question { name, sql, since, .. } = question;
+            assert!(names.insert(name), "{name} is there twice");
+            assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{name}");
+            assert!((script::OLDEST_MAJOR..=18).contains(since), "{name}");
+            let sql = sql.trim();
+            assert!(sql.starts_with("with ") || sql.starts_with("select "), "{name}: {sql}");
+            assert!(sql.ends_with("::text"), "{name} does not give text");
+            for word in ["; ", ";\n", "$landfall$", "for update", " into ", "pg_terminate"] {
+                assert!(!sql.contains(word), "{name} holds {word:?}");
+            }
+            // An aggregate to a list without a limit has no bound.
+            let lists = sql.matches("jsonb_agg(").count();
+            assert!(sql.matches("limit ").count() >= lists, "{name} lists without a limit");
+        }
+    }
+
+    #[test]
+    fn the_servers_questions_come_first() {
+        let split = ALL.iter().position(|question| question.scope == Scope::EachDatabase).unwrap();
+        assert!(ALL[split..].iter().all(|question| question.scope == Scope::EachDatabase));
+    }
+}

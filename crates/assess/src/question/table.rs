@@ -153,7 +153,7 @@ pub struct LargeObjects {
 
 answered!(LargeObjects, EachDatabase "large_objects" since 13, "
 select jsonb_build_object(
-  'count', (select count(*) from (select 1 from pg_largeobject_metadata limit 1000000) as some),
+  'count', (select count(*) from (select 1 from pg_largeobject_metadata limit 1000000) as l),
   'bytes', pg_relation_size('pg_largeobject'::regclass))::text", grant "");
 
 /// An index that no query may use.
