@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub enum Fault {
     /// The call is refused with `Throttling`.
     Throttle,
+    /// The call is refused with `AccessDenied`, as by a policy that does not name its action.
+    Denied,
     /// The call is refused with 500, or 503 when the argument says so.
     ServerError,
     /// The call takes effect and the connection is cut instead of answered.
@@ -40,8 +42,9 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Throttle,
+        Self::Denied,
         Self::ServerError,
         Self::LostAnswer,
         Self::Slow,
@@ -58,6 +61,7 @@ impl Fault {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",
+            Self::Denied => "denied",
             Self::ServerError => "server-error",
             Self::LostAnswer => "lost-answer",
             Self::Slow => "slow",

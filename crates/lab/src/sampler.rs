@@ -44,6 +44,10 @@ pub struct Sample {
     pub data_bytes: u64,
     pub maximum_used_transaction_ids: u64,
     pub seconds_since_checkpoint: f64,
+    /// Processes that wait for a disk at this moment.
+    pub waiting_for_disk: u64,
+    /// What the machine could still give to a process.
+    pub freeable_memory_bytes: Option<u64>,
 }
 
 /// Values that only grow while the server runs; a restart may set them back.
@@ -148,6 +152,8 @@ async fn read(server: &Server, pid: u32) -> Result<Sample, Error> {
         data_bytes: row.count(11)?.unwrap_or(0),
         maximum_used_transaction_ids: row.count(12)?.unwrap_or(0),
         seconds_since_checkpoint: row.get::<f64>(13)?.unwrap_or(0.0).max(0.0),
+        waiting_for_disk: waiting_for_disk(pid),
+        freeable_memory_bytes: freeable_memory(),
     })
 }
 
@@ -187,6 +193,27 @@ fn cpu_seconds(postmaster: u32) -> f64 {
     f64::from(total) / TICKS_PER_SECOND
 }
 
+/// The kernel marks a process that waits for a disk with a D.
+fn waiting_for_disk(postmaster: u32) -> u64 {
+    let waits = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        Some(rest.trim_start().starts_with('D'))
+    };
+    let all = std::iter::once(postmaster).chain(children(postmaster));
+    u64::try_from(all.filter(|pid| waits(*pid) == Some(true)).count()).unwrap_or(u64::MAX)
+}
+
+fn freeable_memory() -> Option<u64> {
+    parse_available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn parse_available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Ticks {
     own: u64,
@@ -215,5 +242,12 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 50 6 700 8 20 0 1 0 100 0 0";
         assert_eq!(parse_ticks(stat), Some(Ticks { own: 56, ended_children: 708 }));
         assert_eq!(parse_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn the_memory_that_is_left_is_read_in_bytes() {
+        let meminfo = "MemTotal:  16 kB\nMemFree: 1 kB\nMemAvailable:    2048 kB\nBuffers: 1 kB\n";
+        assert_eq!(parse_available(meminfo), Some(2 << 20));
+        assert_eq!(parse_available("MemTotal: 16 kB\n"), None);
     }
 }

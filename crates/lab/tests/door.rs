@@ -20,6 +20,9 @@ mod removal;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+#[path = "door/standing.rs"]
+mod standing;
+#[cfg(test)]
 #[path = "door/steps.rs"]
 mod steps;
 

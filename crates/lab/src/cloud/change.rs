@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Cloud;
 use super::cluster::ClusterStatus;
-use super::creation::{check_certificate, check_class, cluster_group};
+use super::creation::{check_certificate, check_class, check_storage, cluster_group};
 use super::event::Origin;
 use super::group::GroupKind;
 use super::instance::{
@@ -37,6 +37,11 @@ pub struct InstanceChange {
     pub retention_days: Option<u32>,
     pub class: Option<String>,
     pub storage_gib: Option<u32>,
+    pub storage_kind: Option<String>,
+    pub iops: Option<u32>,
+    pub max_storage_gib: Option<u32>,
+    pub domain: Option<String>,
+    pub options: Option<String>,
     pub version: Option<String>,
     pub password: Option<String>,
     pub certificate: Option<String>,
@@ -222,6 +227,10 @@ impl Cloud {
         instance.retention_days = after;
         replace(&mut instance.class, pending.class);
         replace(&mut instance.storage_gib, pending.storage_gib);
+        replace(&mut instance.storage.kind, pending.storage_kind);
+        instance.storage.iops = pending.iops.or(instance.storage.iops);
+        let multi_az = pending.multi_az.map(|on| (Switch::MultiAz, on));
+        apply_switches(&mut instance.switches, &multi_az.into_iter().collect());
         Some(work)
     }
 
@@ -299,7 +308,19 @@ enum Work {
 
 /// The parts that come into force with the answer, and what is noted for later.
 fn change_at_once(instance: &mut Instance, change: &InstanceChange) {
-    apply_switches(&mut instance.switches, &change.switches);
+    let mut switches = change.switches.clone();
+    // A standby is made in the window, or at once where that is asked for.
+    let multi_az = switches.remove(&Switch::MultiAz);
+    instance.pending.multi_az = multi_az
+        .filter(|on| *on != instance.switches.contains(&Switch::MultiAz))
+        .or(instance.pending.multi_az);
+    apply_switches(&mut instance.switches, &switches);
+    instance.storage.max_gib = change.max_storage_gib.or(instance.storage.max_gib);
+    if let Some(domain) = &change.domain {
+        // The word with which a domain is left.
+        instance.domain = Some(domain.clone()).filter(|domain| domain != "none");
+    }
+    instance.options = change.options.clone().or_else(|| instance.options.take());
     instance.log_exports.extend(change.logs_on.iter().cloned());
     instance.log_exports.retain(|log| !change.logs_off.contains(log));
     replace(&mut instance.certificate, change.certificate.clone());
@@ -319,6 +340,12 @@ fn change_at_once(instance: &mut Instance, change: &InstanceChange) {
     }
     if change.storage_gib.is_some_and(|storage| storage != instance.storage_gib) {
         instance.pending.storage_gib = change.storage_gib;
+    }
+    if change.storage_kind.as_ref().is_some_and(|kind| *kind != instance.storage.kind) {
+        instance.pending.storage_kind.clone_from(&change.storage_kind);
+    }
+    if change.iops.is_some() && change.iops != instance.storage.iops {
+        instance.pending.iops = change.iops;
     }
 }
 
@@ -351,6 +378,10 @@ fn check_instance_change(
     if change.storage_gib.is_some_and(|storage| storage < instance.storage_gib) {
         return Err(Refusal::combination("Storage can't be made smaller."));
     }
+    if change.storage_kind.is_some() || change.iops.is_some() {
+        let kind = change.storage_kind.as_deref().unwrap_or(&instance.storage.kind);
+        check_storage(kind, change.iops.or(instance.storage.iops))?;
+    }
     match change.retention_days {
         Some(days) if days > 35 => {
             Err(Refusal::value("Invalid backup retention period: must be between 0 and 35."))
@@ -368,6 +399,8 @@ fn check_member_change(change: &InstanceChange) -> Result<(), Refusal> {
         || change.retention_days.is_some()
         || change.password.is_some()
         || change.storage_gib.is_some()
+        || change.storage_kind.is_some()
+        || change.iops.is_some()
         || change.switches.contains_key(&Switch::IamAuthentication);
     if of_cluster {
         Err(Refusal::combination(

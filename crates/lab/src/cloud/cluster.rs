@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::instance::{Master, Switch, Windows};
 use super::machines::Reservation;
 use super::names::{Identifier, Resource, arn};
+use super::roles::Role;
 use super::security::Membership;
 use crate::catalogue::versions::Version;
 
@@ -56,6 +57,7 @@ pub struct Cluster {
     pub subnet_group: String,
     pub windows: Windows,
     pub serverless: Option<(String, String)>,
+    pub roles: Vec<Role>,
     /// The ARN of the instance it replicates from, until promotion.
     pub replication_source: Option<String>,
     /// Its instances, the writer first.

@@ -26,6 +26,8 @@ pub struct Delays {
     pub delete: Duration,
     pub security_groups: Duration,
     pub parameters: Duration,
+    /// How far backups lie behind.
+    pub restorable: Duration,
     /// How often the servers are sampled for metrics.
     pub sampling: Duration,
 }
@@ -44,6 +46,7 @@ impl Profile {
                 delete: Duration::from_millis(100),
                 security_groups: Duration::from_millis(150),
                 parameters: Duration::from_millis(50),
+                restorable: Duration::from_millis(100),
                 sampling: Duration::from_millis(200),
             },
             Self::Realistic => Delays {
@@ -56,6 +59,7 @@ impl Profile {
                 delete: Duration::from_secs(120),
                 security_groups: Duration::from_secs(10),
                 parameters: Duration::from_secs(5),
+                restorable: Duration::from_mins(5),
                 sampling: Duration::from_secs(60),
             },
         }

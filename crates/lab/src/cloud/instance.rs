@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::machines::Machine;
 use super::names::{Identifier, Resource, arn};
+use super::roles::Role;
 use super::security::Membership;
 use crate::catalogue::versions::{Engine, Version};
 
@@ -182,7 +183,20 @@ pub struct Master {
 pub struct Pending {
     pub class: Option<String>,
     pub storage_gib: Option<u32>,
+    pub storage_kind: Option<String>,
+    pub iops: Option<u32>,
     pub retention_days: Option<u32>,
+    pub multi_az: Option<bool>,
+}
+
+/// The disk of an instance, as it was ordered. The real one is the machine's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// `gp2`, `gp3`, `io1`, `io2`, `standard`; Aurora's is `aurora`.
+    pub kind: String,
+    pub iops: Option<u32>,
+    /// Up to where it may grow by itself.
+    pub max_gib: Option<u32>,
 }
 
 /// The weekly and daily windows; shown, never acted upon.
@@ -210,6 +224,12 @@ pub struct Instance {
     pub created: Timestamp,
     pub master: Master,
     pub storage_gib: u32,
+    pub storage: Storage,
+    pub roles: Vec<Role>,
+    /// The directory it has joined, for Kerberos.
+    pub domain: Option<String>,
+    /// An option group of the customer's own.
+    pub options: Option<String>,
     pub retention_days: u32,
     pub memberships: Vec<Membership>,
     pub parameter_group: GroupUse,

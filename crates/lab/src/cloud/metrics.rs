@@ -14,7 +14,7 @@ use super::names::Identifier;
 /// More than an hour of a quick lab, two weeks of a realistic one.
 const POINTS_MAX: usize = 20_000;
 
-/// CloudWatch's own resolution: labs that sample more often hand out every sample.
+/// CloudWatch's own resolution: at it, labs that sample more often hand out every sample.
 const RESOLUTION: Duration = Duration::from_secs(60);
 
 /// What a metric is about.
@@ -146,8 +146,8 @@ impl Metrics {
         self.find(subject, metric, |series| series.unit)
     }
 
-    /// Points, oldest first: every sample of a lab that samples faster than CloudWatch, or one
-    /// value per period.
+    /// Points, oldest first, one per period; of a lab that samples faster than CloudWatch every
+    /// sample, unless longer periods than CloudWatch's shortest are asked for.
     pub fn read(
         &self,
         subject: &Subject,
@@ -167,7 +167,8 @@ impl Metrics {
             .unwrap_or_default();
         let mut buckets: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
         for (at, value) in points {
-            let bucket = if self.sampling < RESOLUTION { at } else { start_of(at, window.period) };
+            let every = self.sampling < RESOLUTION && window.period <= RESOLUTION;
+            let bucket = if every { at } else { start_of(at, window.period) };
             buckets.entry(bucket).or_default().push(value);
         }
         let summarise = |values: &[f64]| statistics.iter().map(|each| each.of(values)).collect();
@@ -243,6 +244,9 @@ mod tests {
         let read = metrics.read(&subject, "CPUUtilization", &window(60), &[Statistic::Average]);
         assert_eq!(read.len(), 4);
         assert_eq!(read[1], (at(20), vec![3.0]));
+        let statistics = [Statistic::Average, Statistic::SampleCount];
+        let read = metrics.read(&subject, "CPUUtilization", &window(300), &statistics);
+        assert_eq!(read, [(at(0), vec![4.25, 4.0])], "a longer period is one");
     }
 
     #[test]

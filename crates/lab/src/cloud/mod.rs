@@ -5,6 +5,7 @@
 //! asynchronous as AWS is. The state lives in memory only: when the lab's process dies, its
 //! servers die with it and nothing is resumed.
 
+mod alarms;
 mod change;
 mod creation;
 mod parameters;
@@ -17,6 +18,7 @@ mod tags;
 
 pub mod cluster;
 pub mod delays;
+pub mod endpoints;
 pub mod event;
 pub mod group;
 pub mod instance;
@@ -24,8 +26,10 @@ pub mod machines;
 pub mod metrics;
 pub mod names;
 pub mod refusal;
+pub mod roles;
 pub mod security;
 pub mod snapshot;
+pub mod standing;
 pub mod world;
 
 use std::future::Future;
@@ -87,7 +91,10 @@ impl Cloud {
     pub fn new(parts: Parts) -> Self {
         let delays = parts.delays;
         let cloud = Self(Arc::new(Shared {
-            world: Mutex::new(World::new(parts.version.major, parts.security)),
+            world: Mutex::new(World {
+                restorable_lag: delays.restorable,
+                ..World::new(parts.version.major, parts.security)
+            }),
             delays,
             version: parts.version,
             parameters: parts.parameters,

@@ -23,16 +23,18 @@ pub enum Resource {
     ClusterParameterGroup,
     Snapshot,
     ClusterSnapshot,
+    ClusterEndpoint,
 }
 
 impl Resource {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Instance,
         Self::Cluster,
         Self::ParameterGroup,
         Self::ClusterParameterGroup,
         Self::Snapshot,
         Self::ClusterSnapshot,
+        Self::ClusterEndpoint,
     ];
 
     const fn word(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Resource {
             Self::ClusterParameterGroup => "cluster-pg",
             Self::Snapshot => "snapshot",
             Self::ClusterSnapshot => "cluster-snapshot",
+            Self::ClusterEndpoint => "cluster-endpoint",
         }
     }
 }

@@ -8,14 +8,21 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     AccessDenied,
+    AlarmNotFound,
     CertificateNotFound,
     ClusterAlreadyExists,
     ClusterNotFound,
     ClusterParameterGroupNotFound,
+    ClusterRoleAlreadyExists,
+    ClusterRoleNotFound,
     ClusterSnapshotAlreadyExists,
     ClusterSnapshotNotFound,
+    EndpointAlreadyExists,
+    EndpointNotFound,
     InstanceAlreadyExists,
     InstanceNotFound,
+    InstanceRoleAlreadyExists,
+    InstanceRoleNotFound,
     InternalFailure,
     InvalidAction,
     InvalidClusterState,
@@ -40,14 +47,21 @@ impl Code {
     pub const fn text(self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDenied",
+            Self::AlarmNotFound => "ResourceNotFound",
             Self::CertificateNotFound => "CertificateNotFound",
             Self::ClusterAlreadyExists => "DBClusterAlreadyExistsFault",
             Self::ClusterNotFound => "DBClusterNotFoundFault",
             Self::ClusterParameterGroupNotFound => "DBClusterParameterGroupNotFound",
+            Self::ClusterRoleAlreadyExists => "DBClusterRoleAlreadyExists",
+            Self::ClusterRoleNotFound => "DBClusterRoleNotFound",
             Self::ClusterSnapshotAlreadyExists => "DBClusterSnapshotAlreadyExistsFault",
             Self::ClusterSnapshotNotFound => "DBClusterSnapshotNotFoundFault",
+            Self::EndpointAlreadyExists => "DBClusterEndpointAlreadyExistsFault",
+            Self::EndpointNotFound => "DBClusterEndpointNotFoundFault",
             Self::InstanceAlreadyExists => "DBInstanceAlreadyExists",
             Self::InstanceNotFound => "DBInstanceNotFound",
+            Self::InstanceRoleAlreadyExists => "DBInstanceRoleAlreadyExists",
+            Self::InstanceRoleNotFound => "DBInstanceRoleNotFound",
             Self::InternalFailure => "InternalFailure",
             Self::InvalidAction => "InvalidAction",
             Self::InvalidClusterState => "InvalidDBClusterStateFault",
@@ -71,11 +85,14 @@ impl Code {
     /// The HTTP status that goes with it.
     pub const fn status(self) -> u16 {
         match self {
-            Self::CertificateNotFound
+            Self::AlarmNotFound
+            | Self::CertificateNotFound
             | Self::ClusterNotFound
             | Self::ClusterParameterGroupNotFound
+            | Self::ClusterRoleNotFound
             | Self::ClusterSnapshotNotFound
             | Self::InstanceNotFound
+            | Self::InstanceRoleNotFound
             | Self::ParameterGroupNotFound
             | Self::ResourceNotFound
             | Self::SnapshotNotFound
@@ -84,6 +101,10 @@ impl Code {
             Self::InternalFailure => 500,
             Self::ServiceUnavailable => 503,
             Self::ClusterAlreadyExists
+            | Self::ClusterRoleAlreadyExists
+            | Self::EndpointAlreadyExists
+            | Self::EndpointNotFound
+            | Self::InstanceRoleAlreadyExists
             | Self::ClusterSnapshotAlreadyExists
             | Self::InstanceAlreadyExists
             | Self::InvalidAction

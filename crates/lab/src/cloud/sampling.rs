@@ -21,6 +21,8 @@ use crate::sampler::{Sample, sample};
 
 const LOW_STORAGE: u64 = 512 << 20;
 const GIB: u64 = 1 << 30;
+/// A metric of clusters alone.
+const VOLUME: &str = "VolumeBytesUsed";
 
 /// What the points of one server need besides the sample.
 struct Target {
@@ -32,6 +34,12 @@ struct Target {
     part: Part,
 }
 
+/// A server's own readings, and the bytes that went through its firewall until then.
+struct Moment {
+    sample: Sample,
+    bytes: (u64, u64),
+}
+
 /// The part that an instance plays.
 enum Part {
     Single,
@@ -41,7 +49,7 @@ enum Part {
 
 /// Samples until the cloud is shut down.
 pub(super) async fn run(cloud: Cloud) {
-    let mut before: BTreeMap<Identifier, Sample> = BTreeMap::new();
+    let mut before: BTreeMap<Identifier, Moment> = BTreeMap::new();
     let mut ticks = tokio::time::interval(cloud.delays().sampling);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -51,17 +59,18 @@ pub(super) async fn run(cloud: Cloud) {
             continue;
         }
         for target in targets(&cloud) {
-            let Some(now) = sample(target.machine.server()).await else {
+            let Some(sampled) = sample(target.machine.server()).await else {
                 before.remove(&target.id);
                 continue;
             };
-            let age = replay_age(&target.machine, &now).await;
+            let now = Moment { bytes: target.machine.firewall().bytes(), sample: sampled };
+            let age = replay_age(&target.machine, &now.sample).await;
             let readings = readings(&target, &now, before.get(&target.id), cloud.faults());
             // A fault that was armed meanwhile concerns this sample too.
             if cloud.faults().active(Fault::MetricGap).is_some() {
                 break;
             }
-            let at = Timestamp::try_from(now.at).unwrap_or_else(|_| Timestamp::now());
+            let at = Timestamp::try_from(now.sample.at).unwrap_or_else(|_| Timestamp::now());
             store(&cloud, &target, at, readings, age);
             before.insert(target.id.clone(), now);
         }
@@ -157,18 +166,20 @@ fn store(
             readings.extend(lag("AuroraReplicaLag", "Milliseconds", 1000.0));
         }
     }
+    readings.retain(|reading| reading.metric != VOLUME);
     cloud.metrics().store(&instance, at, &readings);
 }
 
 fn readings(
     target: &Target,
-    now: &Sample,
-    before: Option<&Sample>,
+    now: &Moment,
+    before: Option<&Moment>,
     faults: &Faults,
 ) -> Vec<Reading> {
-    let mut readings = levels(target, now, faults);
+    let mut readings = levels(target, &now.sample, faults);
     if let Some(before) = before {
-        readings.extend(rates(target, now, before));
+        readings.extend(rates(target, &now.sample, &before.sample));
+        readings.extend(network(now, before));
     }
     readings
 }
@@ -180,7 +191,9 @@ fn levels(target: &Target, now: &Sample, faults: &Faults) -> Vec<Reading> {
     let mut readings = vec![
         reading("DatabaseConnections", "Count", number(now.database_connections)),
         reading("MaximumUsedTransactionIDs", "Count", number(now.maximum_used_transaction_ids)),
+        reading("DiskQueueDepth", "Count", number(now.waiting_for_disk)),
     ];
+    readings.extend(now.freeable_memory_bytes.map(|free| bytes("FreeableMemory", free)));
     let slots = [
         ("OldestReplicationSlotLag", now.oldest_replication_slot_lag_bytes),
         ("OldestLogicalReplicationSlotLag", now.oldest_logical_replication_slot_lag_bytes),
@@ -201,11 +214,14 @@ fn levels(target: &Target, now: &Sample, faults: &Faults) -> Vec<Reading> {
             readings.push(bytes("TransactionLogsDiskUsage", log));
             readings.push(reading("CheckpointLag", "Seconds", now.seconds_since_checkpoint));
         }
-        // Without logical replication Aurora has no figure to give.
-        Engine::Aurora => match now.oldest_logical_replication_slot_lag_bytes {
-            Some(_) => readings.push(bytes("TransactionLogsDiskUsage", log)),
-            None => readings.push(reading("TransactionLogsDiskUsage", "Bytes", -1.0)),
-        },
+        Engine::Aurora => {
+            readings.push(bytes(VOLUME, now.data_bytes));
+            // Without logical replication Aurora has no figure to give.
+            readings.push(match now.oldest_logical_replication_slot_lag_bytes {
+                Some(_) => bytes("TransactionLogsDiskUsage", log),
+                None => reading("TransactionLogsDiskUsage", "Bytes", -1.0),
+            });
+        }
     }
     readings
 }
@@ -248,6 +264,22 @@ fn rates(target: &Target, now: &Sample, before: &Sample) -> Vec<Reading> {
         .into_iter()
         .filter_map(|(metric, unit, value)| Some(Reading { metric, unit, value: value? }))
         .collect()
+}
+
+/// What went through the firewall since the last sample, per second. It is the server's only door,
+/// so streams to replicas count as they do on AWS.
+fn network(now: &Moment, before: &Moment) -> Vec<Reading> {
+    let Ok(elapsed) = now.sample.at.duration_since(before.sample.at) else { return Vec::new() };
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    let rate = |metric, new: u64, old: u64| Reading {
+        metric,
+        unit: "Bytes/Second",
+        value: number(new.saturating_sub(old)) / seconds,
+    };
+    vec![
+        rate("NetworkReceiveThroughput", now.bytes.0, before.bytes.0),
+        rate("NetworkTransmitThroughput", now.bytes.1, before.bytes.1),
+    ]
 }
 
 /// Metric values are doubles on the wire; counts above 2^53 lose their last digits there too.

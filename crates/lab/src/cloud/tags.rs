@@ -58,6 +58,10 @@ fn checked(world: &World, arn: &str) -> Result<String, Refusal> {
         Resource::ClusterSnapshot => {
             snapshot(SnapshotKind::Cluster, Code::SnapshotNotFound)?;
         }
+        Resource::ClusterEndpoint if world.endpoints.contains_key(&name) => {}
+        Resource::ClusterEndpoint => {
+            return Err(Refusal::value(format!("DBClusterEndpoint {name} not found.")));
+        }
     }
     Ok(super::names::arn(resource, name.as_str()))
 }

@@ -2,10 +2,12 @@
 //! guards on states. Pure data: nothing here waits or touches a process.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::cluster::{Cluster, ClusterStatus};
+use super::endpoints::CustomEndpoint;
 use super::event::{Event, Origin};
 use super::group::{Group, GroupKind, UserValue, default_name};
 use super::instance::{Instance, InstanceStatus};
@@ -13,6 +15,7 @@ use super::names::Identifier;
 use super::refusal::{Code, Refusal};
 use super::security::SecurityGroups;
 use super::snapshot::{Snapshot, SnapshotKind};
+use super::standing::Standing;
 use crate::catalogue::versions::Engine;
 
 /// The state of the cloud.
@@ -27,6 +30,13 @@ pub struct World {
     pub events: Vec<Event>,
     pub security: SecurityGroups,
     pub subnet_groups: BTreeSet<String>,
+    pub endpoints: BTreeMap<Identifier, CustomEndpoint>,
+    /// By name, as CloudWatch shows them.
+    pub alarms: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    /// How far the newest instant that can be restored lies behind.
+    pub restorable_lag: Duration,
+    /// What is shown and is not so.
+    pub standing: Standing,
 }
 
 impl World {

@@ -207,6 +207,10 @@ impl Desk {
         if faults.take(Fault::Throttle, action).is_some() {
             return Err(Refusal::new(Code::Throttling, "Rate exceeded"));
         }
+        if faults.take(Fault::Denied, action).is_some() {
+            let message = format!("User: lab is not authorized to perform: {action}");
+            return Err(Refusal::new(Code::AccessDenied, message));
+        }
         match faults.take(Fault::ServerError, action).map(|order| order.argument) {
             Some(Some(503)) => {
                 Err(Refusal::new(Code::ServiceUnavailable, "The service is unavailable."))

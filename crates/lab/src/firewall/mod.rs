@@ -129,6 +129,11 @@ impl Firewall {
         self.shared.state().tracked.values().copied().collect()
     }
 
+    /// The bytes that the server received and sent through here so far.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.shared.gate.bytes()
+    }
+
     /// Ends every connection, held ones too; new ones are still decided as before.
     pub fn sever_all(&self) {
         self.shared.severed.send_modify(|count| *count += 1);

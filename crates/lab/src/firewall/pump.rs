@@ -6,6 +6,8 @@
 //! unread bytes would take the server's last message from the client.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -16,13 +18,20 @@ use super::Actor;
 const BUFFER_BYTES: usize = 16 * 1024;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The set of actors whose bytes stand still at the moment.
+/// The set of actors whose bytes stand still at the moment, and how many have gone through.
 #[derive(Debug)]
-pub(super) struct Gate(watch::Sender<BTreeSet<Actor>>);
+pub(super) struct Gate(watch::Sender<BTreeSet<Actor>>, Arc<Traffic>);
+
+/// Bytes that went through, as the server sees them.
+#[derive(Debug, Default)]
+struct Traffic {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(BTreeSet::new()))
+        Self(watch::Sender::new(BTreeSet::new()), Arc::default())
     }
 
     pub(super) fn shut_for(&self, actors: BTreeSet<Actor>) {
@@ -30,7 +39,13 @@ impl Gate {
     }
 
     pub(super) fn of(&self, actor: Actor) -> Passage {
-        Passage { actor, shut: self.0.subscribe() }
+        Passage { actor, shut: self.0.subscribe(), traffic: Arc::clone(&self.1) }
+    }
+
+    /// The bytes that the server received and sent so far.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.1.received), read(&self.1.sent))
     }
 }
 
@@ -39,6 +54,7 @@ impl Gate {
 pub(super) struct Passage {
     actor: Actor,
     shut: watch::Receiver<BTreeSet<Actor>>,
+    traffic: Arc<Traffic>,
 }
 
 impl Passage {
@@ -59,14 +75,16 @@ where
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let inward_passage = passage.clone();
     let inward = async {
-        match copy(&mut from_client, &mut to_server, inward_passage).await {
+        let traffic = Arc::clone(&inward_passage.traffic);
+        match copy(&mut from_client, &mut to_server, (inward_passage, &traffic.received)).await {
             Copied::ReaderBroke => {}
             // A half-closed client may still wait for answers, and a server that takes nothing
             // more may have last words: the server's end decides.
             Copied::ToTheEnd | Copied::WriterBroke => std::future::pending().await,
         }
     };
-    let outward = copy(&mut from_server, &mut to_client, passage);
+    let traffic = Arc::clone(&passage.traffic);
+    let outward = copy(&mut from_server, &mut to_client, (passage, &traffic.sent));
     tokio::select! {
         () = inward => return,
         _ = outward => {}
@@ -88,7 +106,11 @@ enum Copied {
 }
 
 /// Copies one direction to its end and passes the end on.
-async fn copy<R, W>(from: &mut R, to: &mut W, mut passage: Passage) -> Copied
+async fn copy<R, W>(
+    from: &mut R,
+    to: &mut W,
+    (mut passage, counted): (Passage, &AtomicU64),
+) -> Copied
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -101,6 +123,7 @@ where
             None | Some([]) => return end(to).await,
             Some(bytes) => to.write_all(bytes).await,
         };
+        counted.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
         if passed_on.is_err() {
             return Copied::WriterBroke;
         }
@@ -135,6 +158,7 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!((heard.as_str(), answer.as_str()), ("question", "answer"));
+        assert_eq!(gate.bytes(), (8, 6), "received and sent, as the server sees it");
         drop(client);
         joined.await.unwrap();
     }

@@ -81,6 +81,7 @@ impl Cloud {
             subnet_group: world.subnet_group(request.subnet_group.as_deref())?,
             windows: Windows::default(),
             serverless: request.serverless,
+            roles: Vec::new(),
             replication_source: origins.source.as_ref().map(|(_, arn)| arn.clone()),
             members: Vec::new(),
             endpoint,

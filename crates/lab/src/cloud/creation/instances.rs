@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    DEFAULT_CERTIFICATE, InstanceRequest, check_certificate, check_class, check_major, default_key,
-    offered_version, or_default,
+    DEFAULT_CERTIFICATE, InstanceRequest, check_certificate, check_class, check_major,
+    check_storage, default_key, offered_version, or_default,
 };
 use crate::catalogue::versions::{Engine, Version};
 use crate::cloud::Cloud;
@@ -15,7 +15,7 @@ use crate::cloud::cluster::ClusterStatus;
 use crate::cloud::event::Origin;
 use crate::cloud::group::{GroupKind, default_name};
 use crate::cloud::instance::{
-    ApplyStatus, GroupUse, Instance, InstanceStatus, Master, Pending, Switch, Windows,
+    ApplyStatus, GroupUse, Instance, InstanceStatus, Master, Pending, Storage, Switch, Windows,
     apply_switches,
 };
 use crate::cloud::machines::{Blueprint, Machine, MachineError, Reservation};
@@ -187,6 +187,7 @@ fn plan_member(
     instance.parameter_group = GroupUse::in_sync(group);
     instance.retention_days = cluster.retention_days;
     instance.storage_gib = 1;
+    instance.storage = Storage { kind: "aurora".to_owned(), iops: None, max_gib: None };
     instance.subnet_group.clone_from(&cluster.subnet_group);
     instance.kms_key.clone_from(&cluster.kms_key);
     if cluster.switches.contains(&Switch::StorageEncrypted) {
@@ -236,6 +237,7 @@ fn plan_single(
     if request.retention_days.is_some_and(|days| days > 35) {
         return Err(Refusal::value("Invalid backup retention period: must be between 0 and 35."));
     }
+    check_storage(request.storage_kind.as_deref().unwrap_or("gp3"), request.iops)?;
     world.security.check(&request.security_groups)?;
     let version = match request.version.as_deref() {
         Some(text) => offered_version(Engine::Postgres, text)?,
@@ -273,6 +275,14 @@ fn blank(id: &Identifier, request: &InstanceRequest, master: Master, version: Ve
         created: Timestamp::now(),
         master,
         storage_gib: request.storage_gib.unwrap_or(20),
+        storage: Storage {
+            kind: request.storage_kind.clone().unwrap_or_else(|| "gp3".to_owned()),
+            iops: request.iops,
+            max_gib: request.max_storage_gib,
+        },
+        roles: Vec::new(),
+        domain: request.domain.clone(),
+        options: request.options.clone(),
         retention_days: request.retention_days.unwrap_or(1),
         memberships: Vec::new(),
         parameter_group: GroupUse::in_sync(default_name(&Engine::Postgres.family(version.major))),
@@ -283,12 +293,20 @@ fn blank(id: &Identifier, request: &InstanceRequest, master: Master, version: Ve
         cluster: None,
         replica_cluster: None,
         pending: Pending::default(),
-        windows: Windows::default(),
+        windows: windows(request),
         certificate: request.certificate.clone().unwrap_or(DEFAULT_CERTIFICATE.to_owned()),
         promotion_tier: request.promotion_tier.unwrap_or(1),
         subnet_group: "default".to_owned(),
         running: BTreeMap::new(),
         machine: None,
+    }
+}
+
+fn windows(request: &InstanceRequest) -> Windows {
+    let Windows { backup, maintenance } = Windows::default();
+    Windows {
+        backup: request.backup_window.clone().unwrap_or(backup),
+        maintenance: request.maintenance_window.clone().unwrap_or(maintenance),
     }
 }
 

@@ -53,6 +53,13 @@ pub struct InstanceRequest {
     pub subnet_group: Option<String>,
     pub security_groups: Vec<String>,
     pub storage_gib: Option<u32>,
+    pub storage_kind: Option<String>,
+    pub iops: Option<u32>,
+    pub max_storage_gib: Option<u32>,
+    pub domain: Option<String>,
+    pub options: Option<String>,
+    pub backup_window: Option<String>,
+    pub maintenance_window: Option<String>,
     pub kms_key: Option<String>,
     pub master_user: Option<String>,
     pub master_password: Option<String>,
@@ -117,6 +124,20 @@ pub(super) fn check_class(name: &str, engine: Engine) -> Result<(), Refusal> {
             "RDS does not support creating a DB instance with the following combination: \
              DBInstanceClass={name}, Engine={engine}."
         )))
+    }
+}
+
+/// Provisioned operations belong to some kinds of disk and are needed by others.
+pub(super) fn check_storage(kind: &str, iops: Option<u32>) -> Result<(), Refusal> {
+    match (kind, iops) {
+        ("gp2" | "standard", Some(_)) => {
+            Err(Refusal::combination(format!("Iops can't be set for storage type {kind}.")))
+        }
+        ("io1" | "io2", None) => {
+            Err(Refusal::combination(format!("Iops must be set for storage type {kind}.")))
+        }
+        ("gp2" | "gp3" | "io1" | "io2" | "standard", _) => Ok(()),
+        _ => Err(Refusal::value(format!("Invalid storage type: {kind}"))),
     }
 }
 

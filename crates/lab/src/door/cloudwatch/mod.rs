@@ -1,9 +1,10 @@
-//! CloudWatch: reading the stored metric points.
+//! CloudWatch: reading the stored metric points, and alarms that are kept and never ring.
 //!
 //! Only the namespace `AWS/RDS` has any. A metric without points is not an error, as on AWS.
 //! Labs that sample faster than once a minute answer every sample, whatever period is asked for
 //! (DIFFERENCES.md).
 
+mod alarms;
 pub(crate) mod wire;
 
 use std::time::Duration;
@@ -28,9 +29,12 @@ type Answer = Result<Reply, Refusal>;
 /// Performs an operation.
 pub(super) fn perform(cloud: &Cloud, operation: &str, input: &Json) -> Answer {
     match operation {
+        "DeleteAlarms" => alarms::delete(cloud, input),
+        "DescribeAlarms" => alarms::describe(cloud, input),
         "GetMetricData" => metric_data(cloud, input),
         "GetMetricStatistics" => metric_statistics(cloud, input),
         "ListMetrics" => list_metrics(cloud, input),
+        "PutMetricAlarm" => alarms::put(cloud, input),
         _ => Err(Refusal::new(
             Code::InvalidAction,
             format!("Could not find operation {operation} for version 2010-08-01"),
@@ -123,9 +127,15 @@ fn list_metrics(cloud: &Cloud, input: &Json) -> Answer {
     let filters = input["Dimensions"].as_array().cloned().unwrap_or_default();
     let fits = |subject: &Subject| {
         let (dimension, value) = subject.dimension();
-        filters.iter().all(|filter| {
-            text(filter, "Name") == Some(dimension)
-                && text(filter, "Value").is_none_or(|wanted| wanted == value)
+        filters.iter().all(|filter| match text(filter, "Name") {
+            Some("Role") => {
+                matches!(subject, Subject::Cluster(_))
+                    && text(filter, "Value").is_none_or(|wanted| wanted == "WRITER")
+            }
+            name => {
+                name == Some(dimension)
+                    && text(filter, "Value").is_none_or(|wanted| wanted == value)
+            }
         })
     };
     let metrics = cloud

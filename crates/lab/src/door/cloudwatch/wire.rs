@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     Number(f64),
     Time(Timestamp),
     List(Vec<Reply>),
+    /// Something that a client put and that is given back as it came.
+    Given(Json),
     Map(Vec<(&'static str, Reply)>),
 }
 
@@ -100,6 +102,7 @@ fn to_cbor(reply: &Reply) -> Cbor {
         Reply::Text(text) => Cbor::Text(text.clone()),
         Reply::Number(number) => Cbor::Float(*number),
         Reply::Time(time) => Cbor::Tag(1, Box::new(Cbor::Float(epoch(*time)))),
+        Reply::Given(value) => given_to_cbor(value),
         Reply::List(items) => Cbor::Array(items.iter().map(to_cbor).collect()),
         Reply::Map(members) => Cbor::Map(
             members
@@ -110,11 +113,31 @@ fn to_cbor(reply: &Reply) -> Cbor {
     }
 }
 
+fn given_to_cbor(value: &Json) -> Cbor {
+    match value {
+        Json::Null => Cbor::Null,
+        Json::Bool(flag) => Cbor::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Cbor::Integer(whole.into()),
+            None => Cbor::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Cbor::Text(text.clone()),
+        Json::Array(items) => Cbor::Array(items.iter().map(given_to_cbor).collect()),
+        Json::Object(fields) => Cbor::Map(
+            fields
+                .iter()
+                .map(|(name, value)| (Cbor::Text(name.clone()), given_to_cbor(value)))
+                .collect(),
+        ),
+    }
+}
+
 fn to_json(reply: &Reply) -> Json {
     match reply {
         Reply::Text(text) => Json::String(text.clone()),
         Reply::Number(number) => number_to_json(*number),
         Reply::Time(time) => number_to_json(epoch(*time)),
+        Reply::Given(value) => value.clone(),
         Reply::List(items) => Json::Array(items.iter().map(to_json).collect()),
         Reply::Map(members) => Json::Object(
             members.iter().map(|(name, value)| ((*name).to_owned(), to_json(value))).collect(),

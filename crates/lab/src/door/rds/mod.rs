@@ -7,8 +7,10 @@ mod events;
 mod groups;
 mod instances;
 mod offers;
+mod roles;
 mod shapes;
 mod snapshots;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +38,10 @@ pub(super) async fn perform(
     let wrapper = match action {
         "AddTagsToResource"
         | "RemoveTagsFromResource"
+        | "AddRoleToDBCluster"
+        | "AddRoleToDBInstance"
+        | "RemoveRoleFromDBCluster"
+        | "RemoveRoleFromDBInstance"
         | "DeleteDBParameterGroup"
         | "DeleteDBClusterParameterGroup" => Wrapper::None,
         _ => Wrapper::Result,
@@ -50,7 +56,9 @@ pub(super) async fn perform(
 /// The actions that only look; none for any other.
 fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
     Some(match action {
+        "DescribeAccountAttributes" => standing::quotas(cloud),
         "DescribeCertificates" => offers::certificates(form),
+        "DescribeDBClusterEndpoints" => roles::describe_endpoints(cloud, form),
         "DescribeDBClusterParameterGroups" => groups::describe(cloud, GroupKind::Cluster, form),
         "DescribeDBClusterParameters" => groups::parameters(cloud, GroupKind::Cluster, form),
         "DescribeDBClusterSnapshots" => snapshots::describe(cloud, SnapshotKind::Cluster, form),
@@ -68,7 +76,7 @@ fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
         }
         "DescribeEvents" => events::describe(cloud, form),
         "DescribeOrderableDBInstanceOptions" => offers::orderable(form),
-        "DescribePendingMaintenanceActions" => offers::maintenance(cloud, form),
+        "DescribePendingMaintenanceActions" => standing::maintenance(cloud, form),
         "ListTagsForResource" => events::list_tags(cloud, form),
         _ => return None,
     })
@@ -76,14 +84,18 @@ fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
 
 async fn changing(cloud: &Cloud, action: &str, form: &Form) -> Answer {
     match action {
+        "AddRoleToDBCluster" => roles::add_to_cluster(cloud, form),
+        "AddRoleToDBInstance" => roles::add_to_instance(cloud, form),
         "AddTagsToResource" => events::add_tags(cloud, form),
         "CreateDBCluster" => clusters::create(cloud, form).await,
+        "CreateDBClusterEndpoint" => roles::create_endpoint(cloud, form),
         "CreateDBClusterParameterGroup" => groups::create(cloud, GroupKind::Cluster, form),
         "CreateDBClusterSnapshot" => snapshots::create(cloud, SnapshotKind::Cluster, form),
         "CreateDBInstance" => instances::create(cloud, form),
         "CreateDBParameterGroup" => groups::create(cloud, GroupKind::Instance, form),
         "CreateDBSnapshot" => snapshots::create(cloud, SnapshotKind::Instance, form),
         "DeleteDBCluster" => clusters::delete(cloud, form),
+        "DeleteDBClusterEndpoint" => roles::delete_endpoint(cloud, form),
         "DeleteDBClusterParameterGroup" => groups::delete(cloud, GroupKind::Cluster, form),
         "DeleteDBInstance" => instances::delete(cloud, form),
         "DeleteDBParameterGroup" => groups::delete(cloud, GroupKind::Instance, form),
@@ -93,6 +105,8 @@ async fn changing(cloud: &Cloud, action: &str, form: &Form) -> Answer {
         "ModifyDBParameterGroup" => groups::modify(cloud, GroupKind::Instance, form),
         "PromoteReadReplicaDBCluster" => clusters::promote(cloud, form),
         "RebootDBInstance" => instances::reboot(cloud, form),
+        "RemoveRoleFromDBCluster" => roles::remove_from_cluster(cloud, form),
+        "RemoveRoleFromDBInstance" => roles::remove_from_instance(cloud, form),
         "RemoveTagsFromResource" => events::remove_tags(cloud, form),
         _ => Err(Refusal::new(
             Code::InvalidAction,

@@ -1,5 +1,4 @@
-//! What the cloud offers: engine versions, classes, certificates; and pending maintenance, of
-//! which the lab has none.
+//! What the cloud offers: engine versions, classes, certificates.
 
 use jiff::Timestamp;
 
@@ -8,8 +7,9 @@ use super::super::xml::Fields;
 use super::{Answer, filters, page};
 use crate::catalogue::classes::{self, Class};
 use crate::catalogue::versions::{Engine, Version, offered, upgrade_targets};
-use crate::cloud::names::{ACCOUNT, REGION, Resource, parse_arn};
+use crate::cloud::names::REGION;
 use crate::cloud::refusal::{Code, Refusal};
+use crate::cloud::roles::{OF_AURORA, OF_POSTGRES};
 use crate::cloud::{CERTIFICATES, Cloud, DEFAULT_CERTIFICATE};
 
 pub(super) fn engine_versions(cloud: &Cloud, form: &Form) -> Answer {
@@ -54,6 +54,10 @@ fn engine_version(engine: Engine, version: Version) -> Fields {
             .text("AutoUpgrade", false)
             .text("IsMajorVersionUpgrade", to.major != version.major)
     });
+    let (logs, features): (&[&str], &[&str]) = match engine {
+        Engine::Postgres => (&["postgresql", "upgrade"], &OF_POSTGRES),
+        Engine::Aurora => (&["instance", "postgresql"], &OF_AURORA),
+    };
     Fields::new()
         .text("Engine", engine)
         .text("MajorEngineVersion", version.major)
@@ -64,7 +68,8 @@ fn engine_version(engine: Engine, version: Version) -> Fields {
         .text("SupportsReadReplica", engine == Engine::Postgres)
         .text("SupportsLogExportsToCloudwatchLogs", true)
         .text("Status", "available")
-        .texts("ExportableLogTypes", "member", ["postgresql", "upgrade"])
+        .texts("ExportableLogTypes", "member", logs)
+        .texts("SupportedFeatureNames", "member", features)
         .texts("SupportedCACertificateIdentifiers", "member", CERTIFICATES)
         .list("ValidUpgradeTarget", "UpgradeTarget", targets)
 }
@@ -104,9 +109,9 @@ pub(super) fn orderable(form: &Form) -> Answer {
 fn option(engine: Engine, version: Version, class: &Class) -> Fields {
     let zones =
         ["us-east-1a", "us-east-1b", "us-east-1c"].map(|zone| Fields::new().text("Name", zone));
-    let storage = match engine {
-        Engine::Postgres => "gp3",
-        Engine::Aurora => "aurora",
+    let (storage, most) = match engine {
+        Engine::Postgres => ("gp3", Some(65_536)),
+        Engine::Aurora => ("aurora", None),
     };
     Fields::new()
         .text("Engine", engine)
@@ -118,6 +123,7 @@ fn option(engine: Engine, version: Version, class: &Class) -> Fields {
         .text("Vpc", true)
         .text("SupportsStorageEncryption", true)
         .text("StorageType", storage)
+        .maybe("MaxStorageSize", most)
         .text("SupportsIAMDatabaseAuthentication", true)
         .text("SupportsPerformanceInsights", true)
         .list("AvailabilityZones", "AvailabilityZone", zones)
@@ -152,23 +158,4 @@ fn certificate(name: &str) -> Fields {
         .time("ValidTill", day("2061-05-21T23:28:00Z"))
         .text("CertificateArn", format_args!("arn:aws:rds:{REGION}::cert:{name}"))
         .text("CustomerOverride", false)
-}
-
-pub(super) fn maintenance(cloud: &Cloud, form: &Form) -> Answer {
-    filters(form, &["db-cluster-id", "db-instance-id"])?;
-    if let Some(arn) = form.text("ResourceIdentifier") {
-        let exists = cloud.read(|world| match &parse_arn(arn) {
-            Some((Resource::Instance, name)) => world.instances.contains_key(name),
-            Some((Resource::Cluster, name)) => world.clusters.contains_key(name),
-            Some(_) | None => false,
-        });
-        if !exists {
-            return Err(Refusal::new(
-                Code::ResourceNotFound,
-                format!("Resource {arn} of account {ACCOUNT} not found."),
-            ));
-        }
-    }
-    let none = std::iter::empty::<Fields>();
-    Ok(Fields::new().list("PendingMaintenanceActions", "ResourcePendingMaintenanceActions", none))
 }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 
 use crate::catalogue::parameters::{Editing, Parameter};
 use crate::catalogue::versions::Engine;
 use crate::cloud::cluster::Cluster;
+use crate::cloud::endpoints::CustomEndpoint;
 use crate::cloud::group::{Group, GroupKind, UserValue};
 use crate::cloud::instance::{ApplyStatus, Instance, Pending, Switch};
 use crate::cloud::names::REGION;
+use crate::cloud::roles::Role;
 use crate::cloud::security::Membership;
 use crate::cloud::snapshot::{Encryption, Snapshot, SnapshotKind};
+use crate::cloud::standing::Appearance;
 use crate::cloud::world::World;
 use crate::door::xml::Fields;
 
@@ -26,19 +29,27 @@ pub(super) fn instance(world: &World, instance: &Instance) -> Fields {
     let cluster = instance.cluster.as_ref().and_then(|id| world.clusters.get(id));
     let memberships = cluster.map_or(&instance.memberships, |cluster| &cluster.memberships);
     let master = cluster.map_or(&instance.master, |cluster| &cluster.master);
+    let pretended = world.standing.of(&instance.id);
+    let engine = instance.engine.name();
+    let version = match pretended.and_then(|shown| shown.version.clone()) {
+        Some(version) => version,
+        None => instance.version.to_string(),
+    };
     let fields = Fields::new()
         .text("DBInstanceIdentifier", &instance.id)
         .text("DBInstanceArn", instance.arn())
         .text("DbiResourceId", &instance.resource_id)
         .text("DBInstanceClass", &instance.class)
-        .text("Engine", instance.engine)
-        .text("EngineVersion", instance.version)
+        .text("Engine", pretended.and_then(|shown| shown.engine.as_deref()).unwrap_or(engine))
+        .text("EngineVersion", version)
         .text("DBInstanceStatus", instance.status.word())
         .text("MasterUsername", &master.user)
         .maybe("DBName", master.database.as_deref())
         .time("InstanceCreateTime", instance.created)
         .text("AllocatedStorage", instance.storage_gib)
-        .text("StorageType", storage_type(instance.engine))
+        .text("StorageType", &instance.storage.kind)
+        .maybe("Iops", instance.storage.iops)
+        .maybe("MaxAllocatedStorage", instance.storage.max_gib)
         .text("BackupRetentionPeriod", instance.retention_days)
         .text("PreferredBackupWindow", &instance.windows.backup)
         .text("PreferredMaintenanceWindow", &instance.windows.maintenance)
@@ -55,29 +66,40 @@ pub(super) fn instance(world: &World, instance: &Instance) -> Fields {
         Some(machine) => fields.structure("Endpoint", endpoint(machine.port())),
         None => fields,
     };
-    instance_lists(fields, instance)
+    instance_lists(world, fields, instance, pretended)
         .list("VpcSecurityGroups", "VpcSecurityGroupMembership", members_of(memberships))
         .list("TagList", "Tag", tag_list(world, &instance.arn()))
 }
 
-fn instance_lists(fields: Fields, instance: &Instance) -> Fields {
+fn instance_lists(
+    world: &World,
+    fields: Fields,
+    instance: &Instance,
+    shown: Option<&Appearance>,
+) -> Fields {
     let restorable = instance.retention_days > 0 && instance.status.is_up();
+    let options = instance.options.clone();
+    let options = options.unwrap_or_else(|| format!("default:postgres-{}", instance.version.major));
+    let domains = instance.domain.iter().map(|domain| {
+        Fields::new()
+            .text("Domain", domain)
+            .text("Status", "joined")
+            .text("FQDN", format_args!("{domain}.example.com"))
+    });
     let group = Fields::new()
         .text("DBParameterGroupName", &instance.parameter_group.name)
         .text("ParameterApplyStatus", instance.parameter_group.status.word());
-    let option_group = Fields::new()
-        .text("OptionGroupName", format_args!("default:postgres-{}", instance.version.major))
-        .text("Status", "in-sync");
+    let option_group = Fields::new().text("OptionGroupName", options).text("Status", "in-sync");
     let fields = show_switches(fields, &Switch::OF_INSTANCE, &instance.switches);
     fields
-        .maybe("LatestRestorableTime", restorable.then(|| recently(instance.created)))
+        .maybe("LatestRestorableTime", restorable.then(|| recently(world, instance.created)))
         .list("DBParameterGroups", "DBParameterGroup", [group])
         .list("DBSecurityGroups", "DBSecurityGroup", [])
         .list("OptionGroupMemberships", "OptionGroupMembership", [option_group])
         .texts(
             "ReadReplicaDBInstanceIdentifiers",
             "ReadReplicaDBInstanceIdentifier",
-            BTreeSet::<&str>::new(),
+            shown.into_iter().flat_map(|shown| &shown.replicas),
         )
         .texts(
             "ReadReplicaDBClusterIdentifiers",
@@ -86,9 +108,10 @@ fn instance_lists(fields: Fields, instance: &Instance) -> Fields {
         )
         .texts("EnabledCloudwatchLogsExports", "member", &instance.log_exports)
         .list("StatusInfos", "DBInstanceStatusInfo", [])
-        .list("AssociatedRoles", "DBInstanceRole", [])
+        .list("AssociatedRoles", "DBInstanceRole", instance.roles.iter().map(role))
+        .list("DomainMemberships", "DomainMembership", domains)
         .structure("DBSubnetGroup", subnet_group(&instance.subnet_group))
-        .structure("PendingModifiedValues", pending(&instance.pending))
+        .structure("PendingModifiedValues", pending(&instance.pending, shown))
 }
 
 /// `DBCluster`.
@@ -107,7 +130,7 @@ pub(super) fn cluster(world: &World, cluster: &Cluster) -> Fields {
         .text("MasterUsername", &cluster.master.user)
         .maybe("DatabaseName", cluster.master.database.as_deref())
         .time("ClusterCreateTime", cluster.created)
-        .text("LatestRestorableTime", recently(cluster.created))
+        .text("LatestRestorableTime", recently(world, cluster.created))
         .text("AllocatedStorage", 1)
         .text("BackupRetentionPeriod", cluster.retention_days)
         .text("PreferredBackupWindow", &cluster.windows.backup)
@@ -130,7 +153,7 @@ pub(super) fn cluster(world: &World, cluster: &Cluster) -> Fields {
         .texts("AvailabilityZones", "AvailabilityZone", ZONES)
         .texts("EnabledCloudwatchLogsExports", "member", &cluster.log_exports)
         .texts("ReadReplicaIdentifiers", "ReadReplicaIdentifier", BTreeSet::<&str>::new())
-        .list("AssociatedRoles", "DBClusterRole", [])
+        .list("AssociatedRoles", "DBClusterRole", cluster.roles.iter().map(role))
         .list("VpcSecurityGroups", "VpcSecurityGroupMembership", members_of(&cluster.memberships))
         .list("TagList", "Tag", tag_list(world, &cluster.arn()))
 }
@@ -256,26 +279,43 @@ fn subnet_group(name: &str) -> Fields {
         .list("Subnets", "Subnet", subnets)
 }
 
-fn pending(pending: &Pending) -> Fields {
-    Fields::new()
+fn pending(pending: &Pending, shown: Option<&Appearance>) -> Fields {
+    let fields = Fields::new()
         .maybe("DBInstanceClass", pending.class.as_deref())
         .maybe("AllocatedStorage", pending.storage_gib)
-        .maybe("BackupRetentionPeriod", pending.retention_days)
+        .maybe("StorageType", pending.storage_kind.as_deref())
+        .maybe("Iops", pending.iops)
+        .maybe("MultiAZ", pending.multi_az)
+        .maybe("BackupRetentionPeriod", pending.retention_days);
+    let pretended = shown.into_iter().flat_map(|shown| &shown.pending);
+    pretended.fold(fields, |fields, (name, value)| fields.text(name.element(), value))
+}
+
+fn role(role: &Role) -> Fields {
+    let feature = Some(&role.feature).filter(|feature| !feature.is_empty());
+    Fields::new().text("RoleArn", &role.arn).maybe("FeatureName", feature).text("Status", "ACTIVE")
+}
+
+/// `DBClusterEndpoint`.
+pub(super) fn endpoint_of(endpoint: &CustomEndpoint) -> Fields {
+    Fields::new()
+        .text("DBClusterEndpointIdentifier", &endpoint.name)
+        .text("DBClusterIdentifier", &endpoint.cluster)
+        .text("DBClusterEndpointArn", endpoint.arn())
+        .text("Endpoint", ADDRESS)
+        .text("Status", "available")
+        .text("EndpointType", "CUSTOM")
+        .text("CustomEndpointType", &endpoint.kind)
+        .texts("StaticMembers", "member", &endpoint.members)
+        .texts("ExcludedMembers", "member", &endpoint.excluded)
 }
 
 fn show_switches(fields: Fields, known: &[Switch], on: &BTreeSet<Switch>) -> Fields {
     known.iter().fold(fields, |fields, switch| fields.text(switch.element(), on.contains(switch)))
 }
 
-const fn storage_type(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Postgres => "gp3",
-        Engine::Aurora => "aurora",
-    }
-}
-
-/// Backups can be restored up to a few minutes ago.
-fn recently(created: Timestamp) -> String {
-    let recent = Timestamp::now().checked_sub(5.minutes()).unwrap_or(created);
+/// Backups can be restored up to a while ago.
+fn recently(world: &World, created: Timestamp) -> String {
+    let recent = Timestamp::now().checked_sub(world.restorable_lag).unwrap_or(created);
     format!("{:.3}", recent.max(created))
 }
