@@ -247,6 +247,48 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// What keeps a store from being used, as far as its remedy depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// No room.
+    Full,
+    /// Not ours to write.
+    Forbidden,
+    /// Somebody keeps it.
+    Locked,
+    /// The disk reports errors.
+    DiskErrors,
+    /// It holds what nobody wrote.
+    Damaged,
+    /// Records that do not follow from each other.
+    ChangedByHand,
+    /// Written by a newer Landfall.
+    Newer,
+    /// Anything else.
+    Other,
+}
+
+impl StoreTrouble {
+    /// What is safe, and what to do on the machine itself.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "nothing was written: free space there, then resume",
+            Self::Forbidden => {
+                "nothing was written: check who owns the directory and the file, and their modes, \
+                 or choose another state directory"
+            }
+            Self::Locked => {
+                "nothing was written: another process kept the file locked; end it, then try again"
+            }
+            Self::DiskErrors => "nothing was written: check the disk under it",
+            Self::Damaged => "the file is damaged: stop, keep a copy, and restore it from a backup",
+            Self::ChangedByHand => "stop, and keep a copy before anything else",
+            Self::Newer => "use the version that wrote it, or a newer one",
+            Self::Other => "nothing was written",
+        }
+    }
+}
+
 /// Why the store refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -276,8 +318,29 @@ pub enum StoreError {
     #[error("the store was written by a newer version ({0})")]
     Newer(u16),
     /// The medium refused: disk full, permissions, corruption.
-    #[error("{0}")]
-    Medium(String),
+    #[error("could not {what}: {told}; {}", trouble.remedy())]
+    Medium {
+        /// What it was to do, with the file's name.
+        what: String,
+        /// What it said.
+        told: String,
+        /// What that comes to.
+        trouble: StoreTrouble,
+    },
+}
+
+impl StoreError {
+    /// What keeps the store from being used; somebody who was faster keeps it from nothing.
+    pub const fn trouble(&self) -> StoreTrouble {
+        match self {
+            Self::Medium { trouble, .. } => *trouble,
+            Self::Newer(_) => StoreTrouble::Newer,
+            Self::Outrun(_)
+            | Self::EpochLost(_)
+            | Self::LeaseHeld { .. }
+            | Self::RouteOutrun { .. } => StoreTrouble::Other,
+        }
+    }
 }
 
 /// Journal, leases and routes. One conformance suite serves every implementation.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use landfall_core::ids::{MigrationName, Seq};
-use landfall_core::journal::{Effect, Entry, Record, Request, Store, StoreError};
+use landfall_core::journal::{Effect, Entry, Record, Request, Store, StoreError, StoreTrouble};
 use landfall_core::status::{self, IllegalTransition, Status};
 use landfall_core::{Action, Facts, Spec};
 use serde_json::Value;
@@ -66,6 +66,16 @@ pub enum ViewError {
         #[source]
         source: IllegalTransition,
     },
+}
+
+impl ViewError {
+    /// What keeps the journal from being read.
+    pub const fn trouble(&self) -> StoreTrouble {
+        match self {
+            Self::Store(error) => error.trouble(),
+            Self::Illegal { .. } => StoreTrouble::ChangedByHand,
+        }
+    }
 }
 
 impl View {

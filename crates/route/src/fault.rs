@@ -11,7 +11,7 @@ use landfall_core::{Failure, FailureKind};
 pub(crate) fn of_store(what: &str, error: &StoreError) -> Failure {
     let kind = match error {
         StoreError::RouteOutrun { .. } => FailureKind::StaleEpoch,
-        StoreError::Medium(_) | StoreError::Newer(_) => FailureKind::Store,
+        StoreError::Medium { .. } | StoreError::Newer(_) => FailureKind::Store,
         // The journal's and the lease's refusals; no route call can meet them.
         StoreError::Outrun(_) | StoreError::EpochLost(_) | StoreError::LeaseHeld { .. } => {
             FailureKind::Unknown
@@ -52,6 +52,8 @@ mod tests {
     use jiff::Timestamp;
     use landfall_core::{Epoch, Seq, ServiceName};
 
+    use landfall_core::journal::StoreTrouble;
+
     use super::*;
 
     #[test]
@@ -59,9 +61,14 @@ mod tests {
         let outrun = StoreError::RouteOutrun { service: ServiceName::new("orders"), found: 4 };
         let held =
             StoreError::LeaseHeld { holder: "other".to_owned(), until: Timestamp::UNIX_EPOCH };
+        let full = StoreError::Medium {
+            what: "write the store".to_owned(),
+            told: "disk full".to_owned(),
+            trouble: StoreTrouble::Full,
+        };
         let table = [
             (outrun, FailureKind::StaleEpoch),
-            (StoreError::Medium("disk full".to_owned()), FailureKind::Store),
+            (full, FailureKind::Store),
             (StoreError::Newer(9), FailureKind::Store),
             (StoreError::Outrun(Seq(3)), FailureKind::Unknown),
             (StoreError::EpochLost(Epoch(3)), FailureKind::Unknown),

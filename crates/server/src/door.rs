@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use landfall_api::{
-    AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
-    ProxyCertificate, ServiceRoute, SpecText, StartMove, Started,
+    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order, PlanView,
+    ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
 };
 use landfall_core::journal::Request;
 use landfall_core::{MigrationName, Seq};
@@ -27,6 +27,7 @@ use landfall_core::{MigrationName, Seq};
 use crate::app::App;
 use crate::config::Token;
 use crate::refusal::Refused;
+use crate::report::Written;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -71,11 +72,14 @@ pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
         .route("/v1/moves", get(moves).post(start))
         .route("/v1/moves/{name}", get(one))
         .route("/v1/moves/{name}/history", get(history))
+        .route("/v1/moves/{name}/report", get(report))
         .route("/v1/moves/{name}/{verb}", post(order))
         .route("/v1/plan", post(plan))
         .route("/v1/assess", post(assess))
+        .route("/v1/inventory", post(inventory))
         .route("/v1/routes", get(routes).post(adopt))
         .route("/v1/certificates", get(certificates))
+        .route("/v1/evidence/key", get(evidence_key))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(guard, answer))
         .with_state(app)
@@ -120,6 +124,26 @@ async fn history(
     Ok(Json(app.history(&name, from.after).await?))
 }
 
+#[derive(serde::Deserialize)]
+struct Form {
+    #[serde(default)]
+    form: ReportForm,
+}
+
+async fn report(
+    State(app): Application,
+    Path(name): Path<MigrationName>,
+    form: Result<Query<Form>, QueryRejection>,
+) -> Result<Written, Refused> {
+    let Query(Form { form }) =
+        form.map_err(|rejection| misunderstood(rejection.status(), rejection.body_text()))?;
+    app.report(&name, form).await
+}
+
+async fn evidence_key(State(app): Application) -> Answer<EvidenceKey> {
+    Ok(Json(app.evidence_key()?))
+}
+
 async fn order(
     State(app): Application,
     Path((name, verb)): Path<(MigrationName, String)>,
@@ -146,6 +170,10 @@ async fn plan(State(app): Application, body: Body<SpecText>) -> Answer<PlanView>
     Ok(Json(app.plan(&understood(body)?).await?))
 }
 
+async fn inventory(State(app): Application, body: Body<SpecText>) -> Answer<Saved> {
+    Ok(Json(app.inventory(&understood(body)?).await?))
+}
+
 async fn assess(State(app): Application, body: Body<SpecText>) -> Answer<Assessment> {
     Ok(Json(app.assess(&understood(body)?).await?))
 }
@@ -165,8 +193,8 @@ async fn adopt(State(app): Application, body: Body<AdoptRoute>) -> Answer<Servic
 async fn nothing_here() -> Refused {
     ApiProblem::bare(404, "nothing is served at this address")
         .hint(
-            "The API's addresses begin with /v1/moves, /v1/plan, /v1/assess, /v1/routes and \
-             /v1/certificates.",
+            "The API's addresses begin with /v1/moves, /v1/plan, /v1/assess, /v1/routes, \
+             /v1/certificates and /v1/evidence.",
         )
         .into()
 }
@@ -291,7 +319,7 @@ mod tests {
     use std::sync::Mutex;
 
     use axum::body::Body;
-    use landfall_core::journal::StoreError;
+    use landfall_core::journal::{StoreError, StoreTrouble};
 
     use super::*;
 
@@ -315,9 +343,13 @@ mod tests {
         let writer = log.clone();
         let to_log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
         let asked = Asked { id: "3f-7".to_owned(), line: "GET /v1/moves/a".to_owned(), by };
-        let cause = "could not read /var/lib/landfall/landfall.db: malformed; the file is damaged";
+        let cause = StoreError::Medium {
+            what: "read /var/lib/landfall/landfall.db".to_owned(),
+            told: "malformed".to_owned(),
+            trouble: StoreTrouble::Damaged,
+        };
         let problem = tracing::subscriber::with_default(to_log, || {
-            asked.told(StoreError::Medium(cause.to_owned()).into())
+            asked.told(cause.into())
         });
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         (serde_json::to_string(&problem).unwrap(), log)

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_api::Driven;
-use landfall_core::MigrationName;
-use landfall_core::journal::Store;
+use landfall_core::journal::{Store, StoreTrouble};
+use landfall_core::{MigrationName, Problem};
 use landfall_flow::driver::Gauge;
 use landfall_flow::{Driver, Ended, Pace, View};
 use tokio::task::JoinHandle;
@@ -52,6 +52,13 @@ impl Gauge for Shared {
 
     fn stop(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    fn stopped(&self, name: &MigrationName, step: &'static str, problem: &Problem) {
+        tracing::error!(
+            migration_id = %name, step, code = %problem.code, problem = problem.primary,
+            "the move is stopped"
+        );
     }
 }
 
@@ -145,7 +152,7 @@ impl Shared {
         let spec = match View::load(self.store.as_ref(), name).await {
             Ok(Some(view)) => view.spec,
             Ok(None) => return Next::Over,
-            Err(error) => return Next::without_store(crate::chain(&error)),
+            Err(error) => return Next::without_store(error.trouble(), crate::chain(&error)),
         };
         let ports = match self.world.ports_under_way(&spec).await {
             Ok(ports) => ports,
@@ -169,7 +176,7 @@ impl Shared {
                 Next::Again { state: Driven::Elsewhere { holder }, cause: None }
             }
             Ended::LostLease => Next::stopped("another orchestrator took the lead".to_owned()),
-            Ended::Store(cause) => Next::without_store(cause),
+            Ended::Store { trouble, cause } => Next::without_store(trouble, cause),
         }
     }
 }
@@ -188,8 +195,8 @@ impl Next {
         Self::Again { state: Driven::Stopped { why }, cause: None }
     }
 
-    fn without_store(cause: String) -> Self {
-        let (what, hint) = of_store(&cause);
+    fn without_store(trouble: StoreTrouble, cause: String) -> Self {
+        let (what, hint) = of_store(trouble);
         let why = format!("{what}. {hint}");
         Self::Again { state: Driven::Stopped { why }, cause: Some(cause) }
     }

@@ -6,44 +6,12 @@
 use std::fmt;
 
 use landfall_api::ApiProblem;
-use landfall_core::journal::StoreError;
+use landfall_core::journal::{StoreError, StoreTrouble};
 use landfall_core::problem::Problem;
 use landfall_core::spec::SpecMistakes;
 use landfall_core::{Code, Failure};
 use landfall_flow::Refusal;
 use landfall_flow::view::ViewError;
-
-/// What the store says of itself (a part of its sentence), what a client is told of that, and what
-/// to do.
-const STORE: &[(&str, &str, &str)] = &[
-    ("free space", "its disk is full", "Free space there; nothing was written."),
-    (
-        "check who owns",
-        "its file or its directory may not be written",
-        "Give them back to Landfall's user; nothing was written.",
-    ),
-    (
-        "kept the file locked",
-        "another process keeps its file locked",
-        "End that process, then try again; nothing was written.",
-    ),
-    ("check the disk", "its disk reports errors", "Check the disk; nothing was written."),
-    (
-        "the file is damaged",
-        "its file is damaged",
-        "Stop Landfall and copy the state directory before anything else.",
-    ),
-    (
-        "does not follow from",
-        "a journal in it was changed by hand, or by another version",
-        "Stop Landfall and copy the state directory before anything else.",
-    ),
-    (
-        "newer version",
-        "it was written by a newer Landfall",
-        "Use the Landfall that wrote this state directory, or a newer one.",
-    ),
-];
 
 /// An answer that is a problem.
 #[derive(Debug, Clone)]
@@ -54,7 +22,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn because(problem: ApiProblem, cause: String) -> Self {
+    pub(crate) fn because(problem: ApiProblem, cause: String) -> Self {
         Self { problem: Box::new(problem), cause: Some(cause) }
     }
 }
@@ -97,8 +65,8 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         let cause = error.to_string();
         match error {
-            StoreError::Medium(_) | StoreError::Newer(_) => {
-                let (what, hint) = of_store(&cause);
+            StoreError::Medium { .. } | StoreError::Newer(_) => {
+                let (what, hint) = of_store(error.trouble());
                 Self::because(ApiProblem::new(503, Code::StoreUnwritable, what).hint(hint), cause)
             }
             StoreError::Outrun(_)
@@ -118,7 +86,7 @@ impl From<ViewError> for Refused {
             ViewError::Store(error) => error.into(),
             ViewError::Illegal { .. } => {
                 let cause = crate::chain(&error);
-                let (_, hint) = of_store(&cause);
+                let (_, hint) = of_store(error.trouble());
                 let problem = ApiProblem::new(503, Code::StoreUnwritable, error.to_string());
                 Self::because(problem.hint(hint), cause)
             }
@@ -136,13 +104,35 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// What a client is told of the store's words, and what to do about it.
-pub(crate) fn of_store(words: &str) -> (String, String) {
-    let known = STORE.iter().find(|(part, ..)| words.contains(part));
-    let (why, hint) = known.map_or(
-        ("its file cannot be read or written", "Nothing was changed. Try again when it is mended."),
-        |(_, why, hint)| (*why, *hint),
-    );
+/// What a client is told of the store, without its words, and what to do about it.
+pub(crate) fn of_store(trouble: StoreTrouble) -> (String, String) {
+    const COPY: &str = "Stop Landfall and copy the state directory before anything else.";
+    let (why, hint) = match trouble {
+        StoreTrouble::Full => ("its disk is full", "Free space there; nothing was written."),
+        StoreTrouble::Forbidden => (
+            "its file or its directory may not be written",
+            "Give them back to Landfall's user; nothing was written.",
+        ),
+        StoreTrouble::Locked => (
+            "another process keeps its file locked",
+            "End that process, then try again; nothing was written.",
+        ),
+        StoreTrouble::DiskErrors => {
+            ("its disk reports errors", "Check the disk; nothing was written.")
+        }
+        StoreTrouble::Damaged => ("its file is damaged", COPY),
+        StoreTrouble::ChangedByHand => {
+            ("a journal in it was changed by hand, or by another version", COPY)
+        }
+        StoreTrouble::Newer => (
+            "it was written by a newer Landfall",
+            "Use the Landfall that wrote this state directory, or a newer one.",
+        ),
+        StoreTrouble::Other => (
+            "its file cannot be read or written",
+            "Nothing was changed. Try again when it is mended.",
+        ),
+    };
     let page = Code::StoreUnwritable;
     (
         format!("the state store cannot be used: {why}"),
@@ -177,12 +167,16 @@ mod tests {
         (problem.status, problem.code)
     }
 
+    fn medium(told: &str, trouble: StoreTrouble) -> StoreError {
+        StoreError::Medium { what: "write".to_owned(), told: told.to_owned(), trouble }
+    }
+
     #[test]
     fn each_error_has_a_status_and_a_code() {
         let mistakes = landfall_core::spec::parse("").unwrap_err();
         assert_eq!(answer(mistakes), (422, Some(Code::SpecInvalid)));
         assert_eq!(answer(StoreError::Newer(2)), (503, Some(Code::StoreUnwritable)));
-        assert_eq!(answer(StoreError::Medium("x".into())), (503, Some(Code::StoreUnwritable)));
+        assert_eq!(answer(medium("x", StoreTrouble::Other)), (503, Some(Code::StoreUnwritable)));
         let failure = Failure::new(FailureKind::Denied, "look at instance a", "AccessDenied");
         assert_eq!(answer(failure), (502, Some(Code::AccessDenied)));
         assert_eq!(answer(unknown(&"orders".into())), (404, Some(Code::UnknownMove)));
@@ -193,19 +187,20 @@ mod tests {
     #[test]
     fn what_the_store_says_is_told_without_its_words() {
         let place = "/var/lib/landfall/landfall.db";
-        for (remedy, told) in [
-            ("nothing was written: free space there, then resume", "full"),
-            (
-                "nothing was written: check who owns the directory and the file",
-                "may not be written",
-            ),
-            ("nothing was written: another process kept the file locked; end it", "locked"),
-            ("nothing was written: check the disk under it", "reports errors"),
-            ("the file is damaged: stop, keep a copy", "damaged"),
-            ("nothing was written", "cannot be read or written"),
+        for (trouble, told) in [
+            (StoreTrouble::Full, "full"),
+            (StoreTrouble::Forbidden, "may not be written"),
+            (StoreTrouble::Locked, "locked"),
+            (StoreTrouble::DiskErrors, "reports errors"),
+            (StoreTrouble::Damaged, "damaged"),
+            (StoreTrouble::ChangedByHand, "changed by hand"),
+            (StoreTrouble::Newer, "newer Landfall"),
+            (StoreTrouble::Other, "cannot be read or written"),
         ] {
-            let words = format!("could not write {place}: near \"selct\": syntax error; {remedy}");
-            let refused = Refused::from(StoreError::Medium(words.clone()));
+            let error = medium(&format!("{place}: near \"selct\": syntax error"), trouble);
+            let words = error.to_string();
+            assert!(words.contains(place) && words.ends_with(trouble.remedy()), "{words}");
+            let refused = Refused::from(error);
             let body = serde_json::to_string(&refused.problem).unwrap();
             assert!(body.contains(told) && body.contains("LF-029"), "{body}");
             assert!(!body.contains("landfall.db") && !body.contains("selct"), "{body}");

@@ -1,10 +1,10 @@
-//! What SQLite and the file system say, as one sentence that names the file and the remedy.
+//! What SQLite and the file system say, with the file's name and what it comes to.
 //!
 //! The only place where their errors become [`StoreError::Medium`].
 
 use std::path::{Path, PathBuf};
 
-use landfall_core::journal::StoreError;
+use landfall_core::journal::{StoreError, StoreTrouble};
 use rusqlite::ErrorCode;
 
 /// Words errors for one file.
@@ -25,47 +25,39 @@ impl Fault {
         } else {
             error.to_string()
         };
-        self.sentence(what, &told, remedy(error.sqlite_error_code()))
+        self.refused(what, told, trouble(error.sqlite_error_code()))
     }
 
     /// What the operating system refused.
     pub(crate) fn io(&self, what: &str, error: &std::io::Error) -> StoreError {
-        self.sentence(what, &error.to_string(), "choose a state directory that can be written")
+        self.refused(what, error.to_string(), StoreTrouble::Forbidden)
     }
 
     /// A stored value that is not what this program writes.
     pub(crate) fn damaged(&self, told: &str) -> StoreError {
-        self.sentence("read", told, remedy(Some(ErrorCode::DatabaseCorrupt)))
+        self.refused("read", told.to_owned(), StoreTrouble::Damaged)
     }
 
-    fn sentence(&self, what: &str, told: &str, remedy: &str) -> StoreError {
-        StoreError::Medium(format!("could not {what} {}: {told}; {remedy}", self.file.display()))
+    fn refused(&self, what: &str, told: String, trouble: StoreTrouble) -> StoreError {
+        StoreError::Medium { what: format!("{what} {}", self.file.display()), told, trouble }
     }
 }
 
-const OWNER: &str = "nothing was written: check who owns the directory and the file, and their \
-     modes";
-const LOCKED: &str = "nothing was written: another process kept the file locked; end it, then try \
-     again";
-const DAMAGED: &str = "the file is damaged: stop, keep a copy, and restore it from a backup";
-
-const REMEDIES: &[(ErrorCode, &str)] = &[
-    (ErrorCode::DiskFull, "nothing was written: free space there, then resume"),
-    (ErrorCode::ReadOnly, OWNER),
-    (ErrorCode::PermissionDenied, OWNER),
-    (ErrorCode::CannotOpen, OWNER),
-    (ErrorCode::DatabaseBusy, LOCKED),
-    (ErrorCode::DatabaseLocked, LOCKED),
-    (ErrorCode::DatabaseCorrupt, DAMAGED),
-    (ErrorCode::NotADatabase, DAMAGED),
-    (ErrorCode::SystemIoFailure, "nothing was written: check the disk under it"),
+const TROUBLES: &[(ErrorCode, StoreTrouble)] = &[
+    (ErrorCode::DiskFull, StoreTrouble::Full),
+    (ErrorCode::ReadOnly, StoreTrouble::Forbidden),
+    (ErrorCode::PermissionDenied, StoreTrouble::Forbidden),
+    (ErrorCode::CannotOpen, StoreTrouble::Forbidden),
+    (ErrorCode::DatabaseBusy, StoreTrouble::Locked),
+    (ErrorCode::DatabaseLocked, StoreTrouble::Locked),
+    (ErrorCode::DatabaseCorrupt, StoreTrouble::Damaged),
+    (ErrorCode::NotADatabase, StoreTrouble::Damaged),
+    (ErrorCode::SystemIoFailure, StoreTrouble::DiskErrors),
 ];
 
-fn remedy(code: Option<ErrorCode>) -> &'static str {
-    REMEDIES
-        .iter()
-        .find(|(known, _)| Some(*known) == code)
-        .map_or("nothing was written", |(_, remedy)| remedy)
+fn trouble(code: Option<ErrorCode>) -> StoreTrouble {
+    let found = TROUBLES.iter().find(|(known, _)| Some(*known) == code);
+    found.map_or(StoreTrouble::Other, |(_, trouble)| *trouble)
 }
 
 #[cfg(test)]

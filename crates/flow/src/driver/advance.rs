@@ -209,10 +209,7 @@ impl Drive<'_> {
     /// Stops with a problem, saying where writes go.
     pub(super) async fn stop(&mut self, row: &Row, mut problem: Problem) -> Result<(), Ended> {
         problem.writes = Some(self.writes(row));
-        tracing::error!(
-            migration_id = %self.view.name, step = row.step.id(), code = %problem.code,
-            problem = problem.primary, "the move is stopped"
-        );
+        self.driver.gauge.stopped(&self.view.name, row.step.id(), &problem);
         let _: Placed = self.place(Record::Stopped { problem }).await?;
         Ok(())
     }

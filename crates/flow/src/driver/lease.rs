@@ -53,7 +53,7 @@ impl Drive<'_> {
                     | StoreError::EpochLost(_)
                     | StoreError::RouteOutrun { .. }
                     | StoreError::Newer(_)
-                    | StoreError::Medium(_) => refused(error),
+                    | StoreError::Medium { .. } => refused(error),
                 },
             )?;
         Ok(())

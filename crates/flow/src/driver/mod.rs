@@ -11,9 +11,10 @@ mod lease;
 
 use std::time::Duration;
 
+use landfall_core::Problem;
 use landfall_core::ids::{Epoch, MigrationName};
 use landfall_core::journal::{
-    Author, Entry, Lease, NewEntry, RECORD_VERSION, Record, Store, StoreError,
+    Author, Entry, Lease, NewEntry, RECORD_VERSION, Record, Store, StoreError, StoreTrouble,
 };
 use landfall_core::port::Ports;
 use landfall_core::status::{self, Outcome};
@@ -61,7 +62,12 @@ pub enum Ended {
     /// We were told to stop; the lease is given back.
     Told,
     /// The store refuses; nothing more is done without it.
-    Store(String),
+    Store {
+        /// What that comes to.
+        trouble: StoreTrouble,
+        /// In the store's own words.
+        cause: String,
+    },
 }
 
 /// Where the driver tells the last reading of a wait, for progress lines.
@@ -70,6 +76,8 @@ pub trait Gauge: Send + Sync {
     fn reading(&self, name: &MigrationName, text: &str);
     /// Whether the driver shall stop between two actions.
     fn stop(&self) -> bool;
+    /// A move stands at a problem, for the log. A dry run has no log: it shows the problem.
+    fn stopped(&self, _: &MigrationName, _: &'static str, _: &Problem) {}
 }
 
 /// One orchestrator.
@@ -131,10 +139,11 @@ impl Driver<'_> {
 }
 
 fn unreadable(error: ViewError) -> Ended {
-    Ended::Store(match std::error::Error::source(&error) {
+    let cause = match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    })
+    };
+    Ended::Store { trouble: error.trouble(), cause }
 }
 
 fn refused(error: StoreError) -> Ended {
@@ -144,7 +153,9 @@ fn refused(error: StoreError) -> Ended {
         StoreError::Outrun(_)
         | StoreError::RouteOutrun { .. }
         | StoreError::Newer(_)
-        | StoreError::Medium(_) => Ended::Store(error.to_string()),
+        | StoreError::Medium { .. } => {
+            Ended::Store { trouble: error.trouble(), cause: error.to_string() }
+        }
     }
 }
 

@@ -180,7 +180,7 @@ impl Night<'_> {
             };
             let ended = pulse.until_it_stops(driver.run(&self.spec.migration.name)).await;
             match ended {
-                Some(ended @ (Ended::Store(_) | Ended::Told)) => self.report(&holder, &ended),
+                Some(ended @ (Ended::Store { .. } | Ended::Told)) => self.report(&holder, &ended),
                 Some(
                     Ended::Finished(_)
                     | Ended::Unknown

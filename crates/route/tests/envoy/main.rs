@@ -17,14 +17,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_core::journal::{Store as _, StoreError};
+use landfall_core::journal::Store as _;
 use landfall_core::port::router::{Route, Router as _, Traffic};
 use landfall_core::{Endpoint, FailureKind, ServiceName};
 use tokio::task::JoinSet;
 
 use crate::control::{ControlPlane, adopt, hold, point, release};
 use crate::gateway::Gateway;
-use crate::memory::{MemoryStore, Trouble};
+use crate::memory::{MemoryStore, Trouble, broken};
 use crate::patience::{eventually, results, stay_waiting, stay_waiting_for};
 use crate::stand_in::{Client, StandIn};
 
@@ -382,7 +382,7 @@ async fn a_store_in_trouble_refuses_acts_and_leaves_traffic_alone() {
     let world = World::start().await;
     world.client_answered_by("A").await;
     let troubles = [
-        (Trouble::Fails(StoreError::Medium("disk full".to_owned())), FailureKind::Store),
+        (Trouble::Fails(broken("disk full")), FailureKind::Store),
         (Trouble::Hangs, FailureKind::TimedOut),
     ];
     for (trouble, kind) in troubles {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
+use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError, StoreTrouble};
 use landfall_core::port::router::Route;
 use landfall_core::{MigrationName, Seq, ServiceName};
 
@@ -47,8 +47,14 @@ impl MemoryStore {
     }
 }
 
+/// A medium that refuses.
+pub(crate) fn broken(told: &str) -> StoreError {
+    let (what, told) = ("read the store".to_owned(), told.to_owned());
+    StoreError::Medium { what, told, trouble: StoreTrouble::Other }
+}
+
 fn not_kept<T>() -> Result<T, StoreError> {
-    Err(StoreError::Medium("this store keeps routes only".to_owned()))
+    Err(broken("this store keeps routes only"))
 }
 
 #[async_trait]

@@ -25,9 +25,9 @@ fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
 }
 
-fn medium(error: &StoreError) -> &str {
-    let StoreError::Medium(told) = error else { panic!("not the medium: {error:?}") };
-    told
+fn medium(error: &StoreError) -> String {
+    assert!(matches!(error, StoreError::Medium { .. }), "not the medium: {error:?}");
+    error.to_string()
 }
 
 async fn entries(store: &SqliteStore) -> usize {
