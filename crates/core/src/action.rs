@@ -3,14 +3,19 @@
 //! An action is journaled before it is done and is idempotent: doing it twice leaves the world as
 //! doing it once. Names in it derive from the move's name, so a second orchestrator makes the same.
 
+mod equipment;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId, ServiceName,
+    ClusterId, DatabaseName, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId, ServiceName,
 };
 use crate::port::cloud::{ApplyType, GroupLevel};
+use crate::spec::Serverless;
+
+pub use equipment::{ClusterSettings, Equipment, NewEndpoint};
 
 /// A value to set in a parameter group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +49,9 @@ pub struct NewReplicaCluster {
     pub kms_key: Option<String>,
     /// BackupRetentionPeriod, days.
     pub backup_retention_days: u16,
+    /// ServerlessV2ScalingConfiguration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serverless: Option<Serverless>,
 }
 
 /// The writer instance of a cluster.
@@ -128,6 +136,17 @@ pub enum CloudAction {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// ModifyDBCluster: everything that differs, in one call.
+    SetClusterSettings {
+        /// The cluster.
+        cluster: ClusterId,
+        /// What is to change.
+        settings: ClusterSettings,
+    },
+    /// CreateDBInstance beside the writer of a cluster.
+    CreateReader(NewWriter),
+    /// What a finished target gets beside its settings.
+    Equip(Equipment),
     /// DeleteDBInstance of a cluster member, without snapshot; gone already is success.
     DeleteWriter {
         /// The instance.
@@ -226,6 +245,15 @@ pub enum DatabaseAction {
         /// Unique to the move and attempt.
         token: String,
     },
+    /// `analyze` of tables that have no statistics; one that may not be analyzed is passed over.
+    Analyze {
+        /// The promoted target.
+        at: Endpoint,
+        /// Database.
+        database: DatabaseName,
+        /// Tables, each as schema and name.
+        tables: Vec<(String, String)>,
+    },
     /// `pg_terminate_backend` on client sessions, never on ours, the server's or a walsender.
     TerminateSessions {
         /// The source.
@@ -319,7 +347,7 @@ impl fmt::Display for CloudAction {
                 new.source_arn,
                 list(&new.security_groups)
             ),
-            Self::CreateWriter(new) => {
+            Self::CreateWriter(new) | Self::CreateReader(new) => {
                 write!(f, "CreateDBInstance {} {} in {}", new.instance, new.class, new.cluster)
             }
             Self::SetInstanceSecurityGroups { instance, groups } => {
@@ -333,6 +361,9 @@ impl fmt::Display for CloudAction {
             Self::ProtectCluster { cluster } => {
                 write!(f, "ModifyDBCluster {cluster}: deletion protection on")
             }
+            Self::SetClusterSettings { cluster, settings } => {
+                write!(f, "ModifyDBCluster {cluster}: {settings}")
+            }
             Self::DeleteWriter { instance } => write!(f, "DeleteDBInstance {instance}"),
             Self::DeleteCluster { cluster } => write!(f, "DeleteDBCluster {cluster}"),
             Self::CreateSnapshot { instance, snapshot } => {
@@ -341,6 +372,7 @@ impl fmt::Display for CloudAction {
             Self::DeleteRetiredSource { instance } => {
                 write!(f, "DeleteDBInstance {instance} (retired source)")
             }
+            Self::Equip(equipment) => equipment.fmt(f),
         }
     }
 }
@@ -351,6 +383,9 @@ impl fmt::Display for DatabaseAction {
             Self::CreateMarkerTable { at } => write!(f, "create the marker table on {at}"),
             Self::DropMarkerTable { at } => write!(f, "drop the marker table on {at}"),
             Self::WriteMarker { at, token } => write!(f, "commit marker {token} on {at}"),
+            Self::Analyze { at, database, tables } => {
+                write!(f, "analyze {} tables of database {database} on {at}", tables.len())
+            }
             Self::TerminateSessions { at, class: SessionClass::Idle } => {
                 write!(f, "end idle client sessions on {at}")
             }

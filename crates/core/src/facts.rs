@@ -3,6 +3,7 @@
 //! Each is journaled once as a [`Fact`]; [`Facts`] is their fold over one attempt.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,12 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, DatabaseAction, RouteAction, SessionsEnded};
 use crate::comparison::{Baseline, Comparison, Counters};
+use crate::experience::PastMove;
+use crate::finding::Assessed;
 use crate::ids::{Endpoint, SecurityGroupId, ServiceName};
 use crate::journal::{Effect, Entry, Record, Request};
 use crate::lsn::Lsn;
 use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::port::router::{Route, RouterAbility};
-use crate::quantity::ByteCount;
+use crate::quantity::{ByteCount, duration_text};
 use crate::status::Course;
 
 /// The source as assessed.
@@ -155,6 +158,31 @@ pub struct SustainedLag {
     pub gaps: u32,
 }
 
+impl SustainedLag {
+    /// The verdict with its figures, for a person: a sentence each, without its final stop.
+    pub fn sentences(&self) -> Vec<String> {
+        let p95 = self.lag_p95.map_or_else(String::new, |p95| format!(" ({p95} at p95)"));
+        let mut told =
+            vec![format!("lag at most {}{p95} over {} points", self.lag_max, self.points)];
+        match self.bursts {
+            Some(bursts) if bursts.count > 0 => told.push(format!(
+                "above the limit {} times, and back each time, after {} at most",
+                bursts.count,
+                duration_text::to_text(bursts.longest)
+            )),
+            Some(_) | None => {}
+        }
+        told.extend(self.pace.map(|pace| pace.to_string()));
+        if let Some(conflicts) = self.conflicts.filter(|count| *count > 0) {
+            told.push(format!("{conflicts} queries of the replica were cancelled by replay"));
+        }
+        if self.gaps > 0 {
+            told.push(format!("{} times without any point, in which nobody knows", self.gaps));
+        }
+        told
+    }
+}
+
 /// Stretches in which lag was above its limit. Each of them ended: else there is no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Bursts {
@@ -194,6 +222,29 @@ pub enum PaceVerdict {
     Unknown,
 }
 
+impl fmt::Display for ReplayPace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peak = self.source_peak.unwrap_or(self.wal_peak).max(self.wal_peak);
+        match (self.verdict, self.replay_max) {
+            (PaceVerdict::Faster, Some(replay)) => {
+                write!(f, "the replica replays {replay}/s, the source writes {peak}/s at its peak")
+            }
+            (PaceVerdict::Faster | PaceVerdict::KeptUp, _) => {
+                write!(f, "the replica kept up with {}/s, the source's peak", self.wal_peak)
+            }
+            (PaceVerdict::Quiet, _) => write!(
+                f,
+                "the source wrote {}/s at most and can write {peak}/s: nobody has seen the replica \
+                 at that",
+                self.wal_peak
+            ),
+            (PaceVerdict::Unknown, _) => {
+                write!(f, "the source wrote {}/s at most; its peak is not known", self.wal_peak)
+            }
+        }
+    }
+}
+
 /// A setting that is not the same on both sides as they run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettingDifference {
@@ -216,6 +267,19 @@ pub struct Parity {
     pub extensions: u32,
 }
 
+impl fmt::Display for Parity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (values, extensions) = (self.in_force, self.extensions);
+        write!(f, "{values} planned values in force, {extensions} extensions the same")?;
+        for (index, one) in self.different.iter().enumerate() {
+            let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
+            let begin = if index == 0 { "; different: " } else { ", " };
+            write!(f, "{begin}{} {} -> {}", one.name, side(&one.source), side(&one.target))?;
+        }
+        Ok(())
+    }
+}
+
 /// Something to remember.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
@@ -224,6 +288,8 @@ pub enum Fact {
     Source(SourceFacts),
     /// The target's version and class, at assessment.
     Target(TargetFacts),
+    /// The findings, in short, when the assessment let the move begin.
+    Assessed(Assessed),
     /// Retention before we changed it.
     BackupsWere {
         /// Days.
@@ -331,6 +397,12 @@ pub struct Facts {
     pub source: Option<SourceFacts>,
     /// The target.
     pub target: Option<TargetFacts>,
+    /// The finished moves by which the forecast is judged.
+    #[serde(default)]
+    pub experience: Vec<PastMove>,
+    /// The findings in short; absent in journals of older versions.
+    #[serde(default)]
+    pub assessed: Option<Assessed>,
     /// Retention before, when we changed it.
     pub backups_were: Option<u16>,
     /// The parameter report.
@@ -405,9 +477,10 @@ impl Facts {
     /// Takes one entry in. A new attempt starts from nothing.
     pub fn apply(&mut self, entry: &Entry) {
         match &entry.record {
-            Record::Started { spec, .. } => {
+            Record::Started { spec, experience, .. } => {
                 let (attempt, service) = (self.attempt + 1, Some(spec.route.service.clone()));
-                *self = Self { attempt, service, ..Self::default() };
+                let experience = experience.clone();
+                *self = Self { attempt, service, experience, ..Self::default() };
             }
             Record::Led { .. } => self.awaited_since = self.awaited_since.map(|_| entry.at),
             Record::Learned { fact } => self.learn(fact),
@@ -486,6 +559,7 @@ impl Facts {
         match fact.clone() {
             Fact::Source(source) => self.source = Some(source),
             Fact::Target(target) => self.target = Some(target),
+            Fact::Assessed(assessed) => self.assessed = Some(assessed),
             Fact::BackupsWere { days } => self.backups_were = Some(days),
             Fact::Parameters { verdicts } => self.parameters = Some(verdicts),
             Fact::RouteWas { route } => self.route_was = Some(route),

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Code;
+use crate::quantity::ByteCount;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,5 +120,99 @@ impl Finding {
     pub const fn learnt(mut self, learnt: Learnt) -> Self {
         self.learnt = learnt;
         self
+    }
+}
+
+/// How long a remembered `what` may be.
+const REMEMBERED: usize = 200;
+
+/// How many findings are remembered one by one.
+const LISTED: usize = 200;
+
+/// A finding as it is remembered: without its long texts, which the check can tell again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingLine {
+    /// The check.
+    pub check: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its problem code, for blockers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// What it is about.
+    pub object: String,
+    /// What was found, cut where it is long.
+    pub what: String,
+    /// How it was learnt.
+    pub learnt: Learnt,
+}
+
+/// What an assessment found, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessed {
+    /// How many stop the move.
+    pub blockers: u32,
+    /// How many a person should know of.
+    pub warnings: u32,
+    /// How many are good to know.
+    pub notes: u32,
+    /// How many looks were not possible; they are among the notes and warnings.
+    pub not_looked: u32,
+    /// What is to be copied.
+    pub bytes: ByteCount,
+    /// The first two hundred, blockers first.
+    pub findings: Vec<FindingLine>,
+}
+
+impl Assessed {
+    /// In short.
+    pub fn new(findings: &[Finding], bytes: ByteCount) -> Self {
+        let count = |holds: &dyn Fn(&Finding) -> bool| {
+            let of_it = findings.iter().filter(|finding| holds(finding)).count();
+            u32::try_from(of_it).unwrap_or(u32::MAX)
+        };
+        Self {
+            blockers: count(&|one| one.severity == Severity::Blocker),
+            warnings: count(&|one| one.severity == Severity::Warning),
+            notes: count(&|one| one.severity == Severity::Note),
+            not_looked: count(&|one| one.learnt == Learnt::NotLooked),
+            bytes,
+            findings: findings.iter().take(LISTED).map(FindingLine::of).collect(),
+        }
+    }
+}
+
+impl FindingLine {
+    fn of(finding: &Finding) -> Self {
+        let cut = |text: &str| match text.char_indices().nth(REMEMBERED) {
+            None => text.to_owned(),
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or(text)),
+        };
+        Self {
+            check: finding.check.clone(),
+            severity: finding.severity,
+            code: finding.code,
+            object: cut(&finding.object),
+            what: cut(&finding.what),
+            learnt: finding.learnt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_short_and_counted() {
+        let long = "é".repeat(1_000);
+        let mut findings = vec![Finding::blocker(Code::NameTaken, "orders", long)];
+        findings.extend((0..300).map(|n| Finding::not_looked(n, "not looked", "look")));
+        let assessed = Assessed::new(&findings, ByteCount(7));
+        assert_eq!((assessed.blockers, assessed.notes, assessed.not_looked), (1, 300, 300));
+        assert_eq!(assessed.findings.len(), LISTED);
+        assert_eq!(assessed.findings[0].what.chars().count(), REMEMBERED + 1);
+        let text = serde_json::to_string(&assessed).unwrap();
+        assert_eq!(serde_json::from_str::<Assessed>(&text).unwrap(), assessed);
     }
 }

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Action, SessionsEnded};
+use crate::experience::PastMove;
 use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::ids::{Epoch, MigrationName, Seq, ServiceName};
 use crate::port::router::Route;
 use crate::problem::Problem;
+use crate::sample::{Sample, Series};
 use crate::spec::Spec;
 use crate::status::{Course, Outcome, Phase, Road};
 
@@ -100,6 +102,9 @@ pub enum Record {
         spec: Box<Spec>,
         /// Who.
         by: String,
+        /// The finished moves by which this one's forecast is judged.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        experience: Vec<PastMove>,
     },
     /// An orchestrator took the lead, with the entry's epoch.
     Led {
@@ -370,6 +375,20 @@ pub trait Store: Send + Sync {
     async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError>;
     /// All routes.
     async fn routes(&self) -> Result<Vec<Route>, StoreError>;
+    /// Adds measurements to a series of a move; what is not newer than its newest is known already.
+    /// Needs no lease: whoever measures, measures the same.
+    async fn put_samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+        samples: &[Sample],
+    ) -> Result<(), StoreError>;
+    /// A series of a move, oldest first, downsampled as [`crate::sample`] says.
+    async fn samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+    ) -> Result<Vec<Sample>, StoreError>;
     /// Stores a route whose epoch is the stored one plus one; storing what stands is success.
     async fn put_route(&self, route: &Route) -> Result<(), StoreError>;
 }

@@ -5,8 +5,10 @@
 //! type of this crate, so that one word means one thing from the spec to the journal.
 
 pub mod action;
+pub mod comparison;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod experience;
 pub mod facts;
 pub mod failure;
 pub mod finding;
@@ -16,6 +18,7 @@ pub mod lsn;
 pub mod port;
 pub mod problem;
 pub mod quantity;
+pub mod sample;
 pub mod spec;
 pub mod status;
 
@@ -29,5 +32,6 @@ pub use ids::{
 pub use lsn::Lsn;
 pub use problem::{Code, Problem};
 pub use quantity::ByteCount;
+pub use sample::{Sample, Series};
 pub use spec::Spec;
 pub use status::{Course, Phase, Run, Status};

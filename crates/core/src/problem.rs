@@ -157,6 +157,10 @@ codes! {
     DiskTooSmall = "LF-044", "the source's disk fills before the replica is ready";
     /// Installed on the source, not to be had on Aurora.
     ExtensionMissing = "LF-045", "an extension does not exist on Aurora";
+    /// What bundles are signed with.
+    EvidenceKey = "LF-046", "the evidence key cannot be used";
+    /// A line of it is not what was signed.
+    BundleChanged = "LF-047", "the bundle is not what was signed";
 }
 
 impl fmt::Display for Code {

@@ -22,6 +22,55 @@ impl ByteCount {
     }
 }
 
+/// Aurora capacity units, which AWS counts in halves. In JSON and in a spec a number such as 0.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Acu {
+    halves: u16,
+}
+
+impl Acu {
+    /// A whole number of units.
+    #[must_use]
+    pub const fn whole(units: u16) -> Self {
+        Self { halves: units.saturating_mul(2) }
+    }
+
+    /// A number in steps of a half, none other.
+    #[must_use]
+    pub fn from_number(number: f64) -> Option<Self> {
+        let exact = |halves: &u16| (f64::from(*halves) - number * 2.0).abs() < 1e-9;
+        (0..=1_024).find(exact).map(|halves| Self { halves })
+    }
+
+    /// The number, as APIs take it.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        f64::from(self.halves) / 2.0
+    }
+}
+
+impl fmt::Display for Acu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.number())
+    }
+}
+
+impl Serialize for Acu {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for Acu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(deserializer)?;
+        Self::from_number(number).ok_or_else(|| {
+            let words = format!("{number} is no capacity; write a number in steps of 0.5");
+            serde::de::Error::custom(words)
+        })
+    }
+}
+
 const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl fmt::Display for ByteCount {

@@ -1,4 +1,4 @@
-//! The journal, leases and routes in one SQLite file.
+//! The journal, leases, routes and samples in one SQLite file.
 //!
 //! Several processes may open the file at once: the server, and a person's command line. What is
 //! written is on the disk before the call returns; a process that dies half-way leaves the last
@@ -8,6 +8,7 @@ mod fault;
 mod journal;
 mod lease;
 mod route;
+mod sample;
 mod schema;
 mod sqlite;
 

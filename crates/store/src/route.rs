@@ -4,19 +4,21 @@
 //! again under proxies that remember a higher one.
 
 use landfall_core::journal::StoreError;
-use landfall_core::port::router::{Route, Traffic};
+use landfall_core::port::router::{Passage, Route, Traffic};
 use landfall_core::{Endpoint, ServiceName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fault::Fault;
 use crate::schema;
 
-const ONE: &str = "select service, host, port, traffic, epoch from routes where service = ?1";
-const ALL: &str = "select service, host, port, traffic, epoch from routes order by service";
-const UPSERT: &str = "insert into routes (service, host, port, traffic, epoch) \
-     values (?1, ?2, ?3, ?4, ?5) on conflict (service) do update \
+const ONE: &str =
+    "select service, host, port, traffic, epoch, passage from routes where service = ?1";
+const ALL: &str =
+    "select service, host, port, traffic, epoch, passage from routes order by service";
+const UPSERT: &str = "insert into routes (service, host, port, traffic, epoch, passage) \
+     values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (service) do update \
      set host = excluded.host, port = excluded.port, traffic = excluded.traffic, \
-         epoch = excluded.epoch";
+         epoch = excluded.epoch, passage = excluded.passage";
 
 pub(crate) fn stored(
     connection: &Connection,
@@ -52,6 +54,7 @@ pub(crate) fn put(
         return Err(StoreError::RouteOutrun { service: route.service.clone(), found });
     }
     let writing = |error: rusqlite::Error| fault.medium("write", &error);
+    let passage = passage_text(&route.passage).map_err(writing)?;
     transaction
         .execute(
             UPSERT,
@@ -60,7 +63,8 @@ pub(crate) fn put(
                 route.endpoint.host,
                 route.endpoint.port,
                 word(route.traffic),
-                route.epoch
+                route.epoch,
+                passage
             ],
         )
         .map_err(writing)?;
@@ -74,6 +78,21 @@ const fn word(traffic: Traffic) -> &'static str {
     }
 }
 
+/// Absent when there is nothing to say.
+fn passage_text(passage: &Passage) -> rusqlite::Result<Option<String>> {
+    let text = || serde_json::to_string(passage);
+    let text = (!passage.is_plain()).then(text).transpose();
+    text.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// A passage that cannot be read is an error: without its TLS a proxy would speak plain text.
+fn passage(text: Option<String>) -> rusqlite::Result<Passage> {
+    let Some(text) = text else { return Ok(Passage::default()) };
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Route> {
     let host: String = row.get(1)?;
     // The table's check allows these two words only.
@@ -83,5 +102,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Route> {
         endpoint: Endpoint::new(host, row.get(2)?),
         traffic,
         epoch: row.get(4)?,
+        passage: passage(row.get(5)?)?,
     })
 }

@@ -1,8 +1,9 @@
 //! The file's schema: how a connection is set up, and what a file of another version is told.
 //!
-//! The version stands in `user_version`. An empty file gets the schema in one transaction, so a
-//! process that dies while creating it leaves an empty file. A newer file is never touched; every
-//! write looks again, because a newer program may have opened the file meanwhile.
+//! The version stands in `user_version`. An empty file gets the schema, and an older one what it
+//! lacks, in one transaction: a process that dies meanwhile leaves the file as it was. A newer file
+//! is never touched; every write looks again, because a newer program may have opened the file
+//! meanwhile.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,12 +14,22 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::fault::Fault;
 
 /// The version of the schema this code writes.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 3;
 
 /// How long a call waits for another process's transaction.
 const BUSY_FOR: Duration = Duration::from_secs(10);
 
 const CREATE: &str = include_str!("schema.sql");
+
+/// From version 1 to 2: routes say how proxies take connections to the database, as JSON; absent =
+/// without any setting.
+const ADD_PASSAGE: &str = "alter table routes add column passage text";
+
+/// From version 2 to 3: measurements of moves.
+const ADD_SAMPLES: &str = include_str!("samples.sql");
+
+/// What each version lacks to be the next one, from an empty file on.
+const STEPS: [&str; VERSION as usize] = [CREATE, ADD_PASSAGE, ADD_SAMPLES];
 
 /// Opens the file, which exists, and makes the schema when it is empty.
 pub(crate) fn connect(file: &Path, fault: &Fault) -> Result<Connection, StoreError> {
@@ -36,8 +47,11 @@ fn prepare(connection: &mut Connection, fault: &Fault) -> Result<(), StoreError>
     connection.pragma_update(None, "foreign_keys", "on").map_err(opening)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
-    if version(&transaction).map_err(opening)? == 0 {
-        transaction.execute_batch(CREATE).map_err(opening)?;
+    let found = version(&transaction).map_err(opening)?;
+    for step in STEPS.iter().skip(usize::from(found)) {
+        transaction.execute_batch(step).map_err(opening)?;
+    }
+    if found != VERSION {
         transaction.pragma_update(None, "user_version", VERSION).map_err(opening)?;
     }
     transaction.commit().map_err(opening)

@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
 use landfall_core::port::router::Route;
-use landfall_core::{MigrationName, Seq, ServiceName};
+use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 use rusqlite::Connection;
 
 use crate::fault::Fault;
+use crate::sample::{self, Place};
 use crate::{journal, lease, route, schema};
 
 /// The file's name in the state directory.
@@ -99,6 +100,24 @@ impl Store for SqliteStore {
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
         route::all(&self.connection(), &self.fault)
+    }
+
+    async fn put_samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+        samples: &[Sample],
+    ) -> Result<(), StoreError> {
+        let place = Place { migration, series };
+        sample::put(&mut self.connection(), &self.fault, place, samples)
+    }
+
+    async fn samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+    ) -> Result<Vec<Sample>, StoreError> {
+        sample::all(&self.connection(), &self.fault, Place { migration, series })
     }
 
     async fn put_route(&self, route: &Route) -> Result<(), StoreError> {

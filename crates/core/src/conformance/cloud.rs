@@ -386,6 +386,7 @@ async fn making(fixture: &impl CloudFixture, source: &Instance) -> (Replica, Vec
         encrypted: source.encrypted,
         kms_key: source.kms_key.clone(),
         backup_retention_days: source.backup_retention_days,
+        serverless: None,
     }));
     orders.push(CloudAction::CreateWriter(NewWriter {
         instance: writer.clone(),

@@ -325,7 +325,7 @@ async fn counters_move_with_writes_alone<F: DatabaseFixture>(fixture: &F) {
 async fn smoke_tests_are_judged<F: DatabaseFixture>(fixture: &F) {
     for at in [fixture.source(), fixture.replica()] {
         let passed = fixture.port().smoke(&at, &fixture.passing_test()).await;
-        assert_eq!(passed, Ok(Ok(())));
+        assert_eq!(passed, Ok(Ok(Some("1".to_owned()))), "the test's first value");
         for test in [fixture.failing_test(), fixture.writing_test()] {
             let judged = fixture.port().smoke(&at, &test).await.expect("the test could be run");
             let words = judged.expect_err("the test fails");

@@ -8,3 +8,4 @@ pub mod cloud;
 pub mod database;
 pub mod router;
 pub mod store;
+pub mod tests;

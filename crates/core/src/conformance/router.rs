@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::action::RouteAction;
 use crate::failure::FailureKind;
 use crate::ids::{Endpoint, ServiceName};
-use crate::port::router::{Route, RouteView, Router, RouterAbility, Traffic};
+use crate::port::router::{Passage, Route, RouteView, Router, RouterAbility, Traffic};
 
 /// Looks at a router until something is seen, before it is said to be missing.
 const LOOKS: u32 = 200;
@@ -66,6 +66,7 @@ fn cutover(service: &ServiceName, from: &Endpoint, to: &Endpoint) -> [(RouteActi
         endpoint: endpoint.clone(),
         traffic,
         epoch,
+        passage: Passage::default(),
     };
     [
         (adopt(service, from, 1), route(from, Traffic::Open, 1)),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::ids::{Endpoint, Epoch, MigrationName, Seq, ServiceName};
 use crate::journal::{
     Author, Effect, Entry, Lease, NewEntry, RECORD_VERSION, Record, Request, Store, StoreError,
 };
-use crate::port::router::{Route, Traffic};
+use crate::port::router::{DirectTls, Passage, Route, Traffic};
+use crate::sample::{self, Sample, Series};
 use crate::status::Phase;
 
 /// How many times two writers race for one position.
@@ -45,6 +47,8 @@ pub async fn every_promise<F: StoreFixture>(fixture: &F) {
     journal_promises(fixture).await;
     lease_promises(fixture).await;
     route_epochs_go_up_by_one(&fixture.fresh().await).await;
+    samples_are_kept_by_move_and_series(&fixture.fresh().await).await;
+    a_series_is_bounded(fixture).await;
     reopening_loses_nothing(fixture).await;
     races(fixture).await;
 }
@@ -278,12 +282,62 @@ pub async fn a_lease_given_back_is_free(store: &impl Store) {
     assert_eq!(store.lease(&orders()).await, Ok(Some(second)));
 }
 
+/// Another one with each change, the plain one among them.
+fn passage(epoch: u64) -> Passage {
+    let tls = epoch.is_multiple_of(3).then(|| DirectTls { roots: "/etc/roots.pem".to_owned() });
+    Passage {
+        tls,
+        sessions_per_proxy: u32::try_from(epoch.saturating_sub(1)).ok().and_then(NonZeroU32::new),
+    }
+}
+
+fn points(from: u64, to: u64) -> Vec<Sample> {
+    (from..to).map(|second| Sample::of(at(second), (second % 5) as f64)).collect()
+}
+
+/// Each move has its series; a measurement handed over again, or late, changes nothing.
+pub async fn samples_are_kept_by_move_and_series(store: &impl Store) {
+    let (other, lag) = (MigrationName::new("invoices"), Series::LagBytes);
+    let all = points(0, 40);
+    assert_eq!(store.put_samples(&orders(), lag, &all).await, Ok(()));
+    assert_eq!(store.put_samples(&orders(), lag, &all).await, Ok(()), "once more");
+    assert_eq!(store.put_samples(&orders(), lag, &points(5, 20)).await, Ok(()), "late");
+    assert_eq!(store.put_samples(&orders(), lag, &[]).await, Ok(()));
+    let twice = Series::ReplicaConflicts;
+    assert_eq!(store.put_samples(&other, twice, &points(0, 2)).await, Ok(()));
+    assert_eq!(store.samples(&orders(), lag).await, Ok(all));
+    assert_eq!(store.samples(&other, twice).await, Ok(points(0, 2)));
+    for (migration, series) in [(&other, lag), (&orders(), Series::WalBytesPerSecond)] {
+        assert_eq!(store.samples(migration, series).await, Ok(vec![]));
+    }
+    assert_eq!(store.migrations().await, Ok(vec![]), "a sample makes no move");
+}
+
+/// However long it is measured, a series stays short, and a second handle reads the same.
+pub async fn a_series_is_bounded<F: StoreFixture>(fixture: &F) {
+    let (store, series) = (fixture.fresh().await, Series::WalBytesPerSecond);
+    let mut expected = Vec::new();
+    for day in 0..20 {
+        let minutes: Vec<Sample> = (0..1_440_u64)
+            .map(|minute| Sample::of(at((day * 1_440 + minute) * 60), (minute % 11) as f64))
+            .collect();
+        sample::add(&mut expected, &minutes);
+        assert_eq!(store.put_samples(&orders(), series, &minutes).await, Ok(()));
+    }
+    assert!(expected.len() < 4_000, "{}", expected.len());
+    assert_eq!(store.samples(&orders(), series).await.as_deref(), Ok(expected.as_slice()));
+    drop(store);
+    let again = fixture.reopen().await;
+    assert_eq!(again.samples(&orders(), series).await, Ok(expected));
+}
+
 fn route(epoch: u64, host: &str, traffic: Traffic) -> Route {
     Route {
         service: ServiceName::new("orders"),
         endpoint: Endpoint::new(host, 5432),
         traffic,
         epoch,
+        passage: passage(epoch),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Views carry the fields that steps decide on, under AWS's names. A missing metric point is
 //! missing: it is never a zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use crate::action::CloudAction;
 use crate::failure::Failure;
 use crate::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
 use crate::port::Stamp;
+use crate::spec::Serverless;
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -141,6 +142,7 @@ pub struct AssociatedRole {
     /// RoleArn.
     pub arn: String,
     /// FeatureName, such as `s3Import`.
+    #[serde(default)]
     pub feature: Option<String>,
 }
 
@@ -212,13 +214,25 @@ pub struct Quota {
     pub max: u64,
 }
 
-/// A CloudWatch alarm whose dimension names the source (DescribeAlarms).
+/// A CloudWatch alarm on one metric, whose dimension names an instance or a cluster
+/// (DescribeAlarms).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
     /// AlarmName.
     pub name: String,
     /// MetricName.
     pub metric: String,
+}
+
+/// A custom endpoint of a cluster (DescribeDBClusterEndpoints).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterEndpoint {
+    /// DBClusterEndpointIdentifier.
+    pub name: String,
+    /// Status.
+    pub state: ResourceState,
+    /// CustomEndpointType: `READER` or `ANY`.
+    pub kind: String,
 }
 
 /// What stands around an instance. Each part for itself: one that may not be read does not hide
@@ -275,6 +289,28 @@ pub struct Cluster {
     pub deletion_protected: bool,
     /// Tags.
     pub tags: Tags,
+    /// What only the last steps and people look at.
+    #[serde(default)]
+    pub detail: ClusterDetail,
+}
+
+/// The fields of a DB cluster that matter once it is the database. Absent fields were absent in
+/// AWS's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClusterDetail {
+    /// DbClusterResourceId: IAM policies name it.
+    pub resource_id: Option<String>,
+    /// IAMDatabaseAuthenticationEnabled.
+    pub iam_auth: bool,
+    /// EnabledCloudwatchLogsExports.
+    pub log_exports: Vec<String>,
+    /// AssociatedRoles.
+    pub roles: Vec<AssociatedRole>,
+    /// ServerlessV2ScalingConfiguration.
+    pub serverless: Option<Serverless>,
+    /// LatestRestorableTime.
+    pub latest_restorable: Option<Timestamp>,
 }
 
 /// The two levels of parameter groups on Aurora; RDS instances have only the instance level.
@@ -344,6 +380,12 @@ pub struct EngineVersion {
     pub version: String,
     /// Such as `aurora-postgresql15`.
     pub family: String,
+    /// ExportableLogTypes: what of it can go to CloudWatch Logs.
+    #[serde(default)]
+    pub log_types: Vec<String>,
+    /// SupportedFeatureNames: what a role can be associated for.
+    #[serde(default)]
+    pub features: Vec<String>,
 }
 
 /// An event of DescribeEvents.
@@ -521,11 +563,18 @@ pub trait Cloud: Send + Sync {
     -> Result<Vec<CloudEvent>, Failure>;
     /// Data points, oldest first. An absent point is absent.
     async fn metric(&self, query: &MetricQuery) -> Result<Vec<MetricPoint>, Failure>;
-    /// A metric by periods of `period` seconds (a multiple of 60), oldest first. A period without
-    /// a measurement is absent.
+    /// A metric by periods of `period` seconds (a multiple of 60; of 300 for what is older than 15
+    /// days, of 3,600 beyond 63), oldest first. A period without a measurement is absent, and so is
+    /// one that began before the window.
     async fn history(&self, query: &MetricQuery, period: u32) -> Result<Vec<MetricSpan>, Failure>;
     /// What stands around an instance: maintenance, quotas, alarms, who shares its group.
     async fn surroundings(&self, instance: &Instance) -> Result<Surroundings, Failure>;
+    /// The alarms on one metric each whose dimension names the subject.
+    async fn alarms(&self, subject: &Subject) -> Result<Vec<Alarm>, Failure>;
+    /// The metrics that CloudWatch has lately had of a subject; of a cluster, those of its writer.
+    async fn metric_names(&self, subject: &Subject) -> Result<BTreeSet<String>, Failure>;
+    /// The custom endpoints of a cluster; none of one that does not exist.
+    async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure>;
     /// One snapshot of an instance, or `None`.
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure>;
     /// Does it. Success means that AWS took the order, not that it is done: observe the effect.

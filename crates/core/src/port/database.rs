@@ -219,9 +219,14 @@ pub trait Database: Send + Sync {
     async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure>;
     /// Whether the marker `token` can be read.
     async fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure>;
-    /// Runs one smoke test in a read-only transaction of the first database named in the spec.
-    /// `Ok(Err(text))` is the test's own failure; `Err` means it could not be run.
-    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure>;
+    /// Runs one smoke test in a read-only transaction of the first database named in the spec, and
+    /// returns the first value it gave, as the server prints it. `Ok(Err(text))` is the test's own
+    /// failure; `Err` means it could not be run.
+    async fn smoke(
+        &self,
+        at: &Endpoint,
+        sql: &str,
+    ) -> Result<Result<Option<String>, String>, Failure>;
     /// Asks everything, each question for itself: one that is refused does not hide the others.
     /// `Err` means that the server could not be reached at all.
     async fn ask(&self, at: &Endpoint, questions: &[Question]) -> Result<Vec<Answer>, Failure>;

@@ -7,6 +7,7 @@
 pub mod cloud;
 pub mod database;
 pub mod router;
+pub mod tests;
 pub mod zone;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 pub use cloud::Cloud;
 pub use database::Database;
 pub use router::Router;
+pub use tests::Tests;
 pub use zone::Zone;
 
 use crate::ids::{Epoch, MigrationName};
@@ -48,6 +50,8 @@ pub struct Ports<'a> {
     pub database: Option<&'a dyn Database>,
     /// The gateway.
     pub router: &'a dyn Router,
+    /// The owner's tests that are not SQL.
+    pub tests: &'a dyn Tests,
     /// Time.
     pub clock: &'a dyn Clock,
 }

@@ -4,6 +4,7 @@
 //! after a restart. Pointing stores the route and tells nobody: with on-demand discovery, telling
 //! a proxy *is* the release.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +36,44 @@ pub struct Route {
     pub traffic: Traffic,
     /// Grows by one with every change.
     pub epoch: u64,
+    /// How proxies take its connections to the database.
+    #[serde(default, skip_serializing_if = "Passage::is_plain")]
+    pub passage: Passage,
+}
+
+/// How proxies take the connections of a service to its database; the same for source and target.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Passage {
+    /// TLS that the proxy itself speaks; absent = the client's own passes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<DirectTls>,
+    /// Sessions open at once through each proxy; more wait their turn. Absent = no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_per_proxy: Option<NonZeroU32>,
+}
+
+impl Passage {
+    /// As without any setting.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// PostgreSQL's TLS without its negotiation first, from version 17 on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectTls {
+    /// A file of PEM certificates on each proxy's machine: whom to trust.
+    pub roots: String,
+}
+
+/// Connections that have not reached a database yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// How many.
+    pub connections: u64,
+    /// Since when the oldest waits; absent when none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// What becomes of new connections at a node while their service is held.
@@ -68,6 +107,9 @@ pub struct ProxyView {
     /// Whether it can hold.
     #[serde(default)]
     pub at_hold: AtHold,
+    /// The service's connections that wait at it; absent = not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
 }
 
 impl ProxyView {

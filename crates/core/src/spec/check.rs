@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::keys::{RESERVED, SECTIONS, nearest};
+use super::route::{DIRECT_TLS_SINCE, UpstreamTls, refuses_direct_tls};
 use super::{FenceKind, Spec};
 
 /// One mistake in a spec.
@@ -186,15 +187,32 @@ fn contradictions(spec: &Spec) -> Vec<SpecError> {
             "must be a group of its own, without the gateway or the application".to_owned(),
         ));
     }
-    if !(1..=35).contains(&spec.target.backup_retention_days) {
-        mistakes.push(mistake("target.backup_retention_days", "write 1 to 35".to_owned()));
-    }
+    let target = super::target::contradictions(&spec.target);
+    mistakes.extend(target.into_iter().map(|(key, message)| mistake(key, message)));
+    let budget = spec.pause_budget();
+    let tests = super::smoke::contradictions(&spec.smoke, &spec.baseline, budget);
+    mistakes.extend(tests.into_iter().map(|(key, message)| mistake(key, message)));
     let route = super::route::contradictions(&spec.route);
     mistakes.extend(route.into_iter().map(|(key, message)| mistake(key, message)));
+    mistakes.extend(direct_tls(spec));
     mistakes
 }
 
-fn is_identifier(text: &str, longest: usize) -> bool {
+fn direct_tls(spec: &Spec) -> Option<SpecError> {
+    let version = spec.target.engine_version.as_deref()?;
+    let refused = spec.route.upstream_tls == UpstreamTls::Direct && refuses_direct_tls(version);
+    refused.then(|| {
+        mistake(
+            "route.upstream_tls",
+            format!(
+                "PostgreSQL {version} does not speak TLS before it is asked to ({DIRECT_TLS_SINCE} \
+                 and later do): write \"passthrough\""
+            ),
+        )
+    })
+}
+
+pub(super) fn is_identifier(text: &str, longest: usize) -> bool {
     let parts = || text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let starts = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
     starts && parts() && text.len() <= longest && !text.ends_with('-') && !text.contains("--")
@@ -306,6 +324,40 @@ lag_max = "64MiB"
             assert!(told.contains(&format!("route.dns.{key}")), "{key} missing in {told}");
         }
         assert!(gateway("\"envoy\"", dns).contains("nothing uses it"));
+    }
+
+    #[test]
+    fn a_passage_is_envoys_and_direct_tls_names_whom_it_trusts() {
+        let with = |keys: &str| parse(&GOOD.replace("[route]", &format!("[route]\n{keys}")));
+        assert!(with("").unwrap().route.passage().is_plain());
+        let direct = "upstream_tls = \"direct\"\n";
+        let good = with(&format!("{direct}upstream_roots = \"/etc/rds.pem\"")).unwrap();
+        assert_eq!(good.route.passage().tls.unwrap().roots, "/etc/rds.pem");
+        let told = |keys: &str| with(keys).unwrap_err().to_string();
+        for roots in ["", "upstream_roots = \"rds.pem\""] {
+            assert!(told(&format!("{direct}{roots}")).contains("route.upstream_roots"), "{roots}");
+        }
+        assert!(told("upstream_roots = \"/etc/rds.pem\"").contains("nothing uses it"));
+        assert!(told("sessions_per_proxy = 0").contains("route.sessions_per_proxy"));
+        let elsewhere = "router = \"dns\"\nsessions_per_proxy = 90\nupstream_tls = \"direct\"";
+        let told_of = told(elsewhere);
+        for key in ["sessions_per_proxy", "upstream_tls"] {
+            assert!(told_of.contains(&format!("route.{key}: only Envoy has it")), "{told_of}");
+        }
+    }
+
+    #[test]
+    fn direct_tls_needs_a_target_that_speaks_it() {
+        let with = |version: &str| {
+            let keys = "[route]\nupstream_tls = \"direct\"\nupstream_roots = \"/etc/rds.pem\"";
+            let target = format!("[target]\nengine_version = \"{version}\"");
+            parse(&GOOD.replace("[route]", keys).replace("[target]", &target))
+        };
+        for version in ["17.2", "18.1", "17"] {
+            assert!(with(version).is_ok(), "{version}");
+        }
+        let told = with("16.4").unwrap_err().to_string();
+        assert!(told.contains("route.upstream_tls: PostgreSQL 16.4"), "{told}");
     }
 
     #[test]

@@ -10,21 +10,26 @@ mod keys;
 mod network;
 mod pgbouncer;
 mod route;
+mod smoke;
+mod target;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{
-    ClusterId, InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName,
-};
+use crate::ids::{InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName};
 use crate::quantity::{ByteCount, duration_text};
 
 pub use check::{SpecError, SpecMistakes, parse};
 pub use dns::{DnsSpec, ROUTE53_SPREADS_WITHIN};
 pub use network::Network;
 pub use pgbouncer::{PgBouncerNode, PgBouncerSpec};
-pub use route::{CommandSpec, ReaderSpec, RouteSpec, RouterKind, Routers, Stragglers};
+pub use route::{
+    CommandSpec, ReaderSpec, RouteSpec, RouterKind, Routers, Stragglers, UpstreamTls,
+    refuses_direct_tls,
+};
+pub use smoke::{BaselineSpec, CommandTest, HttpTest, Smoke, SqlTest};
+pub use target::{Alarms, CustomEndpoint, EndpointKind, SERVERLESS_CLASS, Serverless, Target};
 
 /// A whole spec, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +51,9 @@ pub struct Spec {
     /// The owner's tests.
     #[serde(default)]
     pub smoke: Smoke,
+    /// How the target is compared with what the source was.
+    #[serde(default)]
+    pub baseline: BaselineSpec,
     /// Deadlines of the long waits.
     #[serde(default)]
     pub limits: Limits,
@@ -85,34 +93,6 @@ pub enum RoadChoice {
 pub struct Source {
     /// DB instance identifier.
     pub instance: InstanceId,
-}
-
-/// `[target]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// DB cluster identifier to create.
-    pub cluster: ClusterId,
-    /// Instance class; mapped from the source's when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
-    /// Aurora version; the newest minor of the source's major when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine_version: Option<String>,
-    /// The group that lets in the gateway and Landfall and nobody else, until after release.
-    pub quarantine_group: SecurityGroupId,
-    /// Production groups; the source's own when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub security_groups: Option<Vec<SecurityGroupId>>,
-    /// Backup retention of the target, days.
-    #[serde(default = "Target::default_retention")]
-    pub backup_retention_days: u16,
-}
-
-impl Target {
-    const fn default_retention() -> u16 {
-        7
-    }
 }
 
 /// `[access]`.
@@ -231,15 +211,6 @@ pub enum OnOverrun {
     Undo,
 }
 
-/// `[smoke]`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Smoke {
-    /// Queries that must succeed on the target, read-only, before and after release.
-    #[serde(default)]
-    pub sql: Vec<String>,
-}
-
 /// `[limits]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -333,7 +304,7 @@ impl Spec {
 
     /// The target's writer instance.
     pub fn writer(&self) -> InstanceId {
-        InstanceId::new(format!("{}-1", self.target.cluster))
+        self.member(1)
     }
 
     /// The snapshot taken before the source is deleted.

@@ -1,11 +1,13 @@
 //! `[route]`: the gateways of a service, and what each kind needs to be told.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{DnsSpec, Network, PgBouncerSpec};
 use crate::ids::ServiceName;
+use crate::port::router::{DirectTls, Passage};
 use crate::quantity::{duration_text, optional_duration_text};
 
 /// `[route]`.
@@ -30,6 +32,15 @@ pub struct RouteSpec {
     /// past them. Absent = not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateway_networks: Vec<Network>,
+    /// Whose TLS reaches the database through Envoy.
+    #[serde(default)]
+    pub upstream_tls: UpstreamTls,
+    /// With direct TLS: a file of PEM certificates on each Envoy's machine, whom it trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_roots: Option<String>,
+    /// Sessions open at once through each Envoy; more wait their turn. Absent = no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_per_proxy: Option<NonZeroU32>,
     /// `[[route.reader]]`: services that only read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reader: Vec<ReaderSpec>,
@@ -48,6 +59,27 @@ impl RouteSpec {
     const fn default_acknowledge() -> Duration {
         Duration::from_secs(10)
     }
+
+    /// How proxies take connections to the databases.
+    pub fn passage(&self) -> Passage {
+        let roots = self.upstream_roots.clone().unwrap_or_default();
+        let tls = match self.upstream_tls {
+            UpstreamTls::Passthrough => None,
+            UpstreamTls::Direct => Some(DirectTls { roots }),
+        };
+        Passage { tls, sessions_per_proxy: self.sessions_per_proxy }
+    }
+}
+
+/// Whose TLS reaches the database through Envoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamTls {
+    /// The client's own, untouched.
+    #[default]
+    Passthrough,
+    /// Envoy's, without PostgreSQL's negotiation; PostgreSQL 17 or later.
+    Direct,
 }
 
 /// `[[route.reader]]`: a service that only reads. It follows the writer's through the cutover,
@@ -142,6 +174,7 @@ pub(super) fn contradictions(route: &RouteSpec) -> Vec<(&'static str, String)> {
     let of_dns = |spec| super::dns::contradictions(spec, route.acknowledge_within);
     found.extend(route.dns.iter().flat_map(of_dns));
     found.extend(readers(route, kinds));
+    found.extend(passage(route, kinds));
     if route.command.as_ref().is_some_and(|command| command.program.is_empty()) {
         found.push(("route.command.program", "name the program to run".to_owned()));
     }
@@ -176,6 +209,40 @@ fn sections(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, Strin
         }
     }
     found
+}
+
+fn passage(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let direct = route.upstream_tls == UpstreamTls::Direct;
+    let roots = route.upstream_roots.as_deref();
+    if direct && !roots.is_some_and(|path| path.starts_with('/')) {
+        let message = "direct TLS trusts nobody by itself: name a file of PEM certificates on \
+                       each Envoy's machine by its absolute path";
+        found.push(("route.upstream_roots", message.to_owned()));
+    }
+    if !direct && roots.is_some() {
+        let message = "nothing uses it: add upstream_tls = \"direct\", or remove it";
+        found.push(("route.upstream_roots", message.to_owned()));
+    }
+    if !kinds.contains(&RouterKind::Envoy) {
+        let message = "only Envoy has it: add \"envoy\" to route.router, or remove it";
+        if direct {
+            found.push(("route.upstream_tls", message.to_owned()));
+        }
+        if route.sessions_per_proxy.is_some() {
+            found.push(("route.sessions_per_proxy", message.to_owned()));
+        }
+    }
+    found
+}
+
+/// The oldest PostgreSQL that speaks TLS without being asked for it first.
+pub(super) const DIRECT_TLS_SINCE: u32 = 17;
+
+/// Whether a server of this version (`16.4`, `17.2`) refuses direct TLS for certain.
+pub fn refuses_direct_tls(version: &str) -> bool {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major < DIRECT_TLS_SINCE)
 }
 
 fn readers(route: &RouteSpec, kinds: &[RouterKind]) -> Vec<(&'static str, String)> {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use landfall_core::journal::{Author, NewEntry, Record, Store, StoreError};
-use landfall_core::{MigrationName, Seq};
+use landfall_core::port::router::{Passage, Route, Traffic};
+use landfall_core::{Endpoint, MigrationName, Seq, ServiceName};
 use landfall_store::{FILE_NAME, SqliteStore};
 use rusqlite::Connection;
 
@@ -80,11 +81,35 @@ async fn a_newer_file_is_left_alone() {
     let state = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(state.path()).unwrap();
     let newer = Connection::open(state.path().join(FILE_NAME)).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
-    assert_eq!(SqliteStore::open(state.path()).unwrap_err(), StoreError::Newer(2));
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    assert_eq!(SqliteStore::open(state.path()).unwrap_err(), StoreError::Newer(99));
     // A store that was open when the newer program came must stop too.
-    assert_eq!(store.append(entry(0, "late")).await, Err(StoreError::Newer(2)));
+    assert_eq!(store.append(entry(0, "late")).await, Err(StoreError::Newer(99)));
     assert_eq!(entries(&store).await, 0);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_gets_what_it_lacks() {
+    let state = tempfile::tempdir().unwrap();
+    let route = Route {
+        service: ServiceName::new("orders"),
+        endpoint: Endpoint::new("source", 5432),
+        traffic: Traffic::Held,
+        epoch: 1,
+        passage: Passage::default(),
+    };
+    SqliteStore::open(state.path()).unwrap().put_route(&route).await.unwrap();
+    let first = Connection::open(state.path().join(FILE_NAME)).unwrap();
+    first.execute_batch("alter table routes drop column passage; drop table samples").unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    drop(first);
+    let store = SqliteStore::open(state.path()).unwrap();
+    assert_eq!(store.route(&route.service).await.unwrap(), Some(route.clone()));
+    let sessions_per_proxy = std::num::NonZeroU32::new(90);
+    let passage = Passage { sessions_per_proxy, tls: None };
+    let next = Route { epoch: 2, passage, ..route };
+    store.put_route(&next).await.unwrap();
+    assert_eq!(store.routes().await.unwrap(), [next]);
 }
 
 #[tokio::test]
