@@ -34,7 +34,13 @@ impl AwsCloud {
             CloudAction::CreateReplicaCluster(new) => {
                 self.create_replica_cluster(&what, new, stamp).await
             }
-            CloudAction::CreateWriter(new) => self.create_writer(&what, new, stamp).await,
+            CloudAction::CreateWriter(new) | CloudAction::CreateReader(new) => {
+                self.create_member(&what, new, stamp).await
+            }
+            CloudAction::SetClusterSettings { cluster, settings } => {
+                self.set_cluster_settings(&what, cluster, settings, stamp).await
+            }
+            CloudAction::Equip(equipment) => self.equip(&what, equipment, stamp).await,
             CloudAction::SetInstanceSecurityGroups { instance, groups } => {
                 self.set_instance_groups(&what, instance, groups).await
             }

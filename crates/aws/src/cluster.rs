@@ -4,15 +4,21 @@
 //! or closing somebody else's cluster could not be taken back. Between the look and the order the
 //! name could change hands only if the move's own cluster were deleted meanwhile.
 
-use aws_sdk_rds::types::DbCluster;
+use aws_sdk_rds::types::{DbCluster, DbClusterRole};
 use landfall_core::action::NewReplicaCluster;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::Stamp;
-use landfall_core::port::cloud::{Cluster, ClusterMember, ResourceState};
+use landfall_core::port::cloud::{
+    AssociatedRole, Cluster, ClusterDetail, ClusterMember, ResourceState,
+};
+use landfall_core::quantity::Acu;
+use landfall_core::spec::Serverless;
 use landfall_core::{ClusterId, Endpoint, Failure, FailureKind};
 
+use crate::equipment::scaling;
 use crate::instance::{absent_if_not_found, count, gone_is_done, group_ids, memberships, state};
 use crate::ownership::{Existing, may_exist, missing, require_ours, settle, stamped, tags};
+use crate::time::from_aws;
 use crate::{AwsCloud, TARGET_ENGINE, fault};
 
 impl AwsCloud {
@@ -47,6 +53,7 @@ impl AwsCloud {
             .backup_retention_period(i32::from(new.backup_retention_days))
             .deletion_protection(false)
             .copy_tags_to_snapshot(true)
+            .set_serverless_v2_scaling_configuration(new.serverless.map(scaling))
             .set_tags(Some(stamped(stamp)));
         let Err(error) = order.send().await else { return Ok(()) };
         let refusal = fault::failure(what, &error);
@@ -126,7 +133,7 @@ impl AwsCloud {
         }
     }
 
-    async fn our_cluster(
+    pub(crate) async fn our_cluster(
         &self,
         what: &str,
         id: &ClusterId,
@@ -172,7 +179,31 @@ fn view(found: &DbCluster) -> Cluster {
         backup_retention_days: count(found.backup_retention_period()),
         deletion_protected: found.deletion_protection().unwrap_or_default(),
         tags: tags(found.tag_list()),
+        detail: detail(found),
     }
+}
+
+fn detail(found: &DbCluster) -> ClusterDetail {
+    let range = found.serverless_v2_scaling_configuration().and_then(|range| {
+        let acu = |number: Option<f64>| number.and_then(Acu::from_number);
+        Some(Serverless {
+            min_acu: acu(range.min_capacity())?,
+            max_acu: acu(range.max_capacity())?,
+        })
+    });
+    ClusterDetail {
+        resource_id: found.db_cluster_resource_id().map(str::to_owned),
+        iam_auth: found.iam_database_authentication_enabled().unwrap_or_default(),
+        log_exports: found.enabled_cloudwatch_logs_exports().to_vec(),
+        roles: found.associated_roles().iter().filter_map(role).collect(),
+        serverless: range,
+        latest_restorable: found.latest_restorable_time().and_then(from_aws),
+    }
+}
+
+fn role(role: &DbClusterRole) -> Option<AssociatedRole> {
+    let feature = role.feature_name().filter(|feature| !feature.is_empty());
+    Some(AssociatedRole { arn: role.role_arn()?.to_owned(), feature: feature.map(str::to_owned) })
 }
 
 fn endpoint(found: &DbCluster, host: Option<&str>) -> Option<Endpoint> {

@@ -1,6 +1,7 @@
 //! A metric over longer periods, with average, extremes and the number of measurements.
 //!
-//! Units convert as in [`crate::metric`], and a unit that does not convert fails the call.
+//! Units convert as in [`crate::metric`], and a unit that does not convert fails the call. A period
+//! that began before the window is left out, because part of it lies outside.
 
 use aws_sdk_cloudwatch::types::{Datapoint, Dimension, StandardUnit, Statistic};
 use jiff::SignedDuration;
@@ -51,6 +52,9 @@ impl AwsCloud {
 
 fn one(what: &str, query: &MetricQuery, datum: &Datapoint) -> Result<Option<MetricSpan>, Failure> {
     let Some(at) = datum.timestamp().and_then(from_aws) else { return Ok(None) };
+    if at < query.from || at >= query.to {
+        return Ok(None);
+    }
     let Some(average) = datum.average().filter(|value| value.is_finite()) else { return Ok(None) };
     let factor = factor(query.metric, datum.unit()).ok_or_else(|| {
         let unit = datum.unit().map_or("none", StandardUnit::as_str);

@@ -6,17 +6,25 @@
 
 use aws_sdk_rds::config::Config;
 use aws_sdk_rds::config::retry::RetryConfig;
-use aws_sdk_rds::types::{DbInstance, Endpoint as AwsEndpoint, VpcSecurityGroupMembership};
+use aws_sdk_rds::types::{
+    DbInstance, DbInstanceRole, DomainMembership, Endpoint as AwsEndpoint,
+    VpcSecurityGroupMembership,
+};
 use landfall_core::action::NewWriter;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::port::Stamp;
 use landfall_core::port::cloud::{
-    AttachedParameterGroup, GroupMembership, Instance, InstanceDetail, ResourceState,
+    AssociatedRole, AttachedParameterGroup, GroupMembership, Instance, InstanceDetail,
+    ResourceState,
 };
 use landfall_core::{Endpoint, Failure, FailureKind, InstanceId};
 
 use crate::ownership::{Existing, may_exist, require_ours, settle, stamped, tags};
-use crate::{AwsCloud, TARGET_ENGINE, fault};
+use crate::time::from_aws;
+use crate::{AwsCloud, TARGET_ENGINE, fault, pending};
+
+/// How the option groups that AWS makes by itself are called.
+const DEFAULT_OPTIONS: &str = "default:";
 
 impl AwsCloud {
     pub(crate) async fn read_instance(&self, id: &InstanceId) -> Result<Option<Instance>, Failure> {
@@ -71,7 +79,7 @@ impl AwsCloud {
         }
     }
 
-    pub(crate) async fn create_writer(
+    pub(crate) async fn create_member(
         &self,
         what: &str,
         new: &NewWriter,
@@ -214,6 +222,7 @@ fn view(found: &DbInstance) -> Instance {
         replica_instances: found
             .read_replica_db_instance_identifiers()
             .iter()
+            .filter(|id| !is_elsewhere(id))
             .map(|id| id.as_str().into())
             .collect(),
         replica_of: found.read_replica_source_db_instance_identifier().map(str::to_owned),
@@ -224,6 +233,56 @@ fn view(found: &DbInstance) -> Instance {
         allocated_gib: count(found.allocated_storage()),
         deletion_protected: found.deletion_protection().unwrap_or_default(),
         tags: tags(found.tag_list()),
-        detail: InstanceDetail::default(),
+        detail: detail(found),
     }
+}
+
+/// AWS lists a replica in another Region by its ARN, and one of this Region by its name.
+fn is_elsewhere(replica: &str) -> bool {
+    replica.starts_with("arn:")
+}
+
+fn detail(found: &DbInstance) -> InstanceDetail {
+    let owned = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+    InstanceDetail {
+        resource_id: owned(found.dbi_resource_id()),
+        storage_type: owned(found.storage_type()),
+        iops: found.iops().and_then(|number| u32::try_from(number).ok()),
+        max_allocated_gib: found.max_allocated_storage().and_then(|n| u32::try_from(n).ok()),
+        auto_minor_upgrade: found.auto_minor_version_upgrade().unwrap_or_default(),
+        iam_auth: found.iam_database_authentication_enabled().unwrap_or_default(),
+        domains: found.domain_memberships().iter().map(domain).collect(),
+        roles: found.associated_roles().iter().filter_map(role).collect(),
+        log_exports: found.enabled_cloudwatch_logs_exports().to_vec(),
+        performance_insights: found.performance_insights_enabled().unwrap_or_default(),
+        backup_window: owned(found.preferred_backup_window()),
+        maintenance_window: owned(found.preferred_maintenance_window()),
+        pending: found.pending_modified_values().map(pending::changes).unwrap_or_default(),
+        latest_restorable: found.latest_restorable_time().and_then(from_aws),
+        publicly_accessible: found.publicly_accessible().unwrap_or_default(),
+        ca: owned(found.ca_certificate_identifier()),
+        master_secret: found.master_user_secret().and_then(|secret| owned(secret.secret_arn())),
+        option_groups: found
+            .option_group_memberships()
+            .iter()
+            .filter_map(|group| owned(group.option_group_name()))
+            .filter(|name| !name.starts_with(DEFAULT_OPTIONS))
+            .collect(),
+        replicas_elsewhere: found
+            .read_replica_db_instance_identifiers()
+            .iter()
+            .filter(|replica| is_elsewhere(replica))
+            .cloned()
+            .collect(),
+    }
+}
+
+fn domain(membership: &DomainMembership) -> String {
+    let name = membership.fqdn().or(membership.domain()).unwrap_or("unknown");
+    format!("{name} {}", membership.status().unwrap_or("unknown"))
+}
+
+fn role(role: &DbInstanceRole) -> Option<AssociatedRole> {
+    let feature = role.feature_name().filter(|feature| !feature.is_empty());
+    Some(AssociatedRole { arn: role.role_arn()?.to_owned(), feature: feature.map(str::to_owned) })
 }

@@ -8,7 +8,10 @@
 //! leaves the order with AWS: the next look shows what became of it.
 
 mod act;
+mod alarm;
 mod cluster;
+mod doctor;
+mod equipment;
 mod event;
 mod fault;
 mod history;
@@ -16,12 +19,14 @@ mod instance;
 mod metric;
 mod ownership;
 mod parameter;
+mod pending;
 mod snapshot;
 mod surroundings;
 mod time;
 mod version;
 mod zone;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,10 +36,11 @@ use jiff::Timestamp;
 use landfall_core::action::CloudAction;
 use landfall_core::ids::ParameterGroupName;
 use landfall_core::port::cloud::{
-    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, MetricSpan,
-    Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
+    Alarm, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel, Instance, MetricPoint,
+    MetricQuery, MetricSpan, Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
 };
 use landfall_core::port::{Cloud, Stamp};
+use landfall_core::probe::Probed;
 use landfall_core::{ClusterId, Failure, FailureKind, InstanceId};
 
 #[cfg(feature = "route53")]
@@ -153,8 +159,24 @@ impl Cloud for AwsCloud {
         Ok(self.read_surroundings(instance).await)
     }
 
+    async fn alarms(&self, subject: &Subject) -> Result<Vec<Alarm>, Failure> {
+        self.read_alarms(subject).await
+    }
+
+    async fn metric_names(&self, subject: &Subject) -> Result<BTreeSet<String>, Failure> {
+        self.read_metric_names(subject).await
+    }
+
+    async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure> {
+        self.read_cluster_endpoints(id).await
+    }
+
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {
         self.read_snapshot(id).await
+    }
+
+    async fn probe(&self) -> Vec<Probed> {
+        self.probe_account().await
     }
 
     /// An action may look before and after its order. All of it together is bounded, because the

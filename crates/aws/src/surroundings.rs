@@ -1,8 +1,9 @@
 //! What stands around an instance. Each part is asked for itself, so that a permission that is
 //! missing hides one of them and not all.
 
-use aws_sdk_cloudwatch::types::MetricAlarm;
-use landfall_core::port::cloud::{Alarm, Instance, Maintenance, Quota, Surroundings};
+use aws_sdk_rds::types::PendingMaintenanceAction;
+use jiff::Timestamp;
+use landfall_core::port::cloud::{Instance, Maintenance, Quota, Subject, Surroundings};
 use landfall_core::{Failure, InstanceId};
 
 use crate::time::from_aws;
@@ -13,7 +14,7 @@ impl AwsCloud {
         Surroundings {
             maintenance: self.read_maintenance(instance).await,
             quotas: self.read_quotas().await,
-            alarms: self.read_alarms(instance).await,
+            alarms: self.read_alarms(&Subject::Instance(instance.id.clone())).await,
             group_shared_with: self.read_sharers(instance).await,
         }
     }
@@ -29,7 +30,7 @@ impl AwsCloud {
             .map(|one| Maintenance {
                 action: one.action().unwrap_or_default().to_owned(),
                 description: one.description().map(str::to_owned),
-                at: one.current_apply_date().or(one.forced_apply_date()).and_then(from_aws),
+                at: applied_at(one),
             })
             .collect())
     }
@@ -49,26 +50,6 @@ impl AwsCloud {
             .collect())
     }
 
-    async fn read_alarms(&self, instance: &Instance) -> Result<Vec<Alarm>, Failure> {
-        let what = format!("read the alarms on {}", instance.id);
-        let mut pages = self.metrics.describe_alarms().into_paginator().send();
-        let mut alarms = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault::failure(&*what, &error))?;
-            let on_it = |alarm: &&MetricAlarm| {
-                let dimensions = alarm.dimensions().iter();
-                dimensions
-                    .filter(|d| d.name() == Some("DBInstanceIdentifier"))
-                    .any(|d| d.value() == Some(instance.id.as_str()))
-            };
-            alarms.extend(page.metric_alarms().iter().filter(on_it).map(|alarm| Alarm {
-                name: alarm.alarm_name().unwrap_or_default().to_owned(),
-                metric: alarm.metric_name().unwrap_or_default().to_owned(),
-            }));
-        }
-        Ok(alarms)
-    }
-
     async fn read_sharers(&self, instance: &Instance) -> Result<Vec<InstanceId>, Failure> {
         let Some(group) = &instance.parameter_group else { return Ok(vec![]) };
         let what = format!("read who wears the parameter group {}", group.name);
@@ -85,4 +66,12 @@ impl AwsCloud {
         }
         Ok(sharers)
     }
+}
+
+/// When AWS will do it by itself at the latest: the date that was chosen, else the end of the wait
+/// in which it may still be put off, else the day from which nobody is asked.
+fn applied_at(action: &PendingMaintenanceAction) -> Option<Timestamp> {
+    let dates =
+        [action.current_apply_date(), action.auto_applied_after_date(), action.forced_apply_date()];
+    dates.into_iter().flatten().find_map(from_aws)
 }

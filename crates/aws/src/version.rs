@@ -38,6 +38,14 @@ impl Release {
     }
 }
 
+/// What comes with a version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Offer {
+    family: String,
+    log_types: Vec<String>,
+    features: Vec<String>,
+}
+
 impl AwsCloud {
     pub(crate) async fn read_aurora_versions(
         &self,
@@ -68,14 +76,19 @@ impl AwsCloud {
             .collect())
     }
 
-    /// What the region offers, version to family.
-    async fn offered(&self, what: &str) -> Result<BTreeMap<String, String>, Failure> {
+    /// What the region offers, by version.
+    async fn offered(&self, what: &str) -> Result<BTreeMap<String, Offer>, Failure> {
         let call = self.rds.describe_db_engine_versions().engine(TARGET_ENGINE);
         let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
         let all = all.map_err(|error| fault::failure(what, &error))?;
         Ok(all
             .into_iter()
-            .filter_map(|found| Some((found.engine_version?, found.db_parameter_group_family?)))
+            .filter_map(|found| {
+                let log_types = found.exportable_log_types.unwrap_or_default();
+                let features = found.supported_feature_names.unwrap_or_default();
+                let offer = Offer { family: found.db_parameter_group_family?, log_types, features };
+                Some((found.engine_version?, offer))
+            })
             .collect())
     }
 
@@ -100,30 +113,45 @@ impl AwsCloud {
 fn choose(
     source: Release,
     listed: &[String],
-    offered: BTreeMap<String, String>,
+    offered: BTreeMap<String, Offer>,
 ) -> Vec<EngineVersion> {
     let mut able: Vec<_> = offered
         .into_iter()
-        .filter_map(|(version, family)| Some((Release::parse(&version)?, version, family)))
+        .filter_map(|(version, offer)| Some((Release::parse(&version)?, version, offer)))
         .filter(|(release, ..)| release.can_follow(source))
         .collect();
     if able.iter().any(|(_, version, _)| listed.contains(version)) {
         able.retain(|(_, version, _)| listed.contains(version));
     }
     able.sort_unstable();
-    able.into_iter().map(|(_, version, family)| EngineVersion { version, family }).collect()
+    able.into_iter()
+        .map(|(_, version, Offer { family, log_types, features })| EngineVersion {
+            version,
+            family,
+            log_types,
+            features,
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn offered() -> BTreeMap<String, String> {
+    fn offered() -> BTreeMap<String, Offer> {
         ["14.22", "15.9", "15.15", "15.17", "16.4-limitless", "17.6"]
             .into_iter()
             .map(|version| {
                 let (major, _) = version.split_once('.').unwrap();
-                (version.to_owned(), format!("aurora-postgresql{major}"))
+                let family = format!("aurora-postgresql{major}");
+                (
+                    version.to_owned(),
+                    Offer {
+                        family,
+                        log_types: vec!["postgresql".to_owned()],
+                        features: vec!["s3Import".to_owned()],
+                    },
+                )
             })
             .collect()
     }
@@ -163,10 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn the_family_comes_along() {
+    fn the_family_and_the_logs_come_along() {
         let found = choose(Release::parse("14.20").unwrap(), &[], offered());
-        let expected =
-            EngineVersion { version: "14.22".into(), family: "aurora-postgresql14".into() };
+        let expected = EngineVersion {
+            version: "14.22".into(),
+            family: "aurora-postgresql14".into(),
+            log_types: vec!["postgresql".into()],
+            features: vec!["s3Import".into()],
+        };
         assert_eq!(found, [expected]);
     }
 }

@@ -149,6 +149,7 @@ mod promises {
             encrypted: source.encrypted,
             kms_key: source.kms_key.clone(),
             backup_retention_days: 1,
+            serverless: None,
         });
         for (order, action) in
             [(group, "CreateDBClusterParameterGroup"), (cluster, "CreateDBCluster")]

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod journal;
 pub mod lsn;
 pub mod port;
+pub mod probe;
 pub mod problem;
 pub mod quantity;
 pub mod sample;

@@ -58,6 +58,7 @@ fn replica() -> CloudAction {
         encrypted: true,
         kms_key: Some("key".into()),
         backup_retention_days: 7,
+        serverless: None,
     })
 }
 

@@ -13,6 +13,7 @@ use crate::action::CloudAction;
 use crate::failure::Failure;
 use crate::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
 use crate::port::Stamp;
+use crate::probe::Probed;
 use crate::spec::Serverless;
 
 /// Tags of a resource.
@@ -577,6 +578,9 @@ pub trait Cloud: Send + Sync {
     async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure>;
     /// One snapshot of an instance, or `None`.
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure>;
+    /// Tries the facts about the cloud that nobody has proven, on this account. Reads only; one
+    /// that cannot be looked at says so.
+    async fn probe(&self) -> Vec<Probed>;
     /// Does it. Success means that AWS took the order, not that it is done: observe the effect.
     async fn act(&self, action: &CloudAction, stamp: &Stamp) -> Result<(), Failure>;
 }
