@@ -219,11 +219,26 @@ impl View {
     }
 }
 
+/// What goes on by itself in everything that RDS backs up.
+const MOVES_BY_ITSELF: &str = "latest_restorable";
+
 /// A look without its instant, so that two equal looks at different times compare equal.
 fn comparable(seen: &Value) -> Value {
     let mut seen = seen.clone();
     if let Value::Object(fields) = &mut seen {
         fields.remove("now");
     }
+    forget(&mut seen, MOVES_BY_ITSELF);
     seen
+}
+
+fn forget(value: &mut Value, key: &str) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove(key);
+            fields.values_mut().for_each(|inner| forget(inner, key));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| forget(inner, key)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

@@ -76,5 +76,6 @@ fn new_cluster(spec: &Spec, facts: &Facts) -> NewReplicaCluster {
         encrypted: source.as_ref().is_some_and(|s| s.encrypted),
         kms_key: source.and_then(|s| s.kms_key),
         backup_retention_days: spec.target.backup_retention_days,
+        serverless: spec.target.serverless,
     }
 }

@@ -1,5 +1,5 @@
 //! Purpose: the source's end, as the spec says: it stays fenced, or is looked at, or is deleted.
-//! Reads: the source, its final snapshot.
+//! Reads: the source, its final snapshot, up to when the target can be restored.
 //! Changes: by default nothing; else the inspection group, or a final snapshot and then deletion.
 //!   Deletion protection is never switched off by us.
 //! Undo: refused; a deleted source comes back from its final snapshot.
@@ -27,6 +27,9 @@ pub struct RetireSource;
 pub struct Seen {
     source: Option<Instance>,
     snapshot: Option<Snapshot>,
+    /// The instant up to which the target's own backups reach.
+    #[serde(default)]
+    latest_restorable: Option<Timestamp>,
 }
 
 impl Step for RetireSource {
@@ -36,7 +39,9 @@ impl Step for RetireSource {
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let cloud = look.ports.cloud;
+        let target = cloud.cluster(&look.spec.target.cluster).await?;
         Ok(Seen {
+            latest_restorable: target.and_then(|target| target.detail.latest_restorable),
             source: cloud.instance(&look.spec.source.instance).await?,
             snapshot: cloud.snapshot(&look.spec.final_snapshot()).await?,
         })
@@ -54,7 +59,7 @@ impl Step for RetireSource {
                 let instance = source.id.clone();
                 Plan::act(CloudAction::SetInstanceSecurityGroups { instance, groups: wanted })
             }
-            (Fate::SnapshotAndDelete, _) => delete(spec, facts, source, seen.snapshot.as_ref()),
+            (Fate::SnapshotAndDelete, _) => delete(spec, facts, source, seen),
         }
     }
 
@@ -70,9 +75,36 @@ fn is_old(facts: &Facts, taken: Timestamp) -> bool {
         .is_none_or(|held| taken.saturating_add(CLOCKS_DIFFER).is_ok_and(|at| at < held))
 }
 
-fn delete(spec: &Spec, facts: &Facts, source: &Instance, snapshot: Option<&Snapshot>) -> Plan {
+/// Whether the target's own backups hold what was written to it. Until then the source is the only
+/// thing that a lost target could be made from.
+fn is_restorable(facts: &Facts, seen: &Seen) -> bool {
+    let alone_since = facts.released_at.or(facts.promoted);
+    seen.latest_restorable.is_some_and(|at| alone_since.is_some_and(|since| at > since))
+}
+
+fn not_restorable(spec: &Spec, seen: &Seen) -> Plan {
+    let cluster = &spec.target.cluster;
+    let reading = match seen.latest_restorable {
+        Some(at) => format!("restorable up to {at:.0}"),
+        None => "no restorable time yet".to_owned(),
+    };
+    let late = Problem::new(
+        Code::WaitTooLong,
+        format!("cluster {cluster} cannot be restored to an instant after the move: {reading}"),
+        "The source is kept. See why its backups do not go on (LatestRestorableTime in the AWS \
+         console), then run `landfall resume`.",
+    );
+    let why = format!("the backups of {cluster} to reach beyond the move");
+    Plan::wait(spec, why, reading).or(spec.limits.step_within, late)
+}
+
+fn delete(spec: &Spec, facts: &Facts, source: &Instance, seen: &Seen) -> Plan {
+    let snapshot = seen.snapshot.as_ref();
     if source.state == ResourceState::Deleting {
         return Plan::wait(spec, format!("instance {} to be deleted", source.id), "");
+    }
+    if !is_restorable(facts, seen) {
+        return not_restorable(spec, seen);
     }
     if source.deletion_protected {
         return Plan::blocked(Problem::new(
@@ -114,6 +146,28 @@ fn delete(spec: &Spec, facts: &Facts, source: &Instance, snapshot: Option<&Snaps
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_goes_only_when_the_targets_backups_reach_beyond_the_move() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut spec = crate::model::example_spec();
+        spec.retire.source = Fate::SnapshotAndDelete;
+        let (source, _) = crate::model::World::example_pair();
+        let seen = |latest_restorable| Seen {
+            source: Some(source.clone()),
+            snapshot: None,
+            latest_restorable,
+        };
+        let facts = Facts { released_at: Some(at(10_000)), ..Facts::default() };
+        for early in [None, Some(at(10_000))] {
+            let plan = RetireSource.plan(&spec, &facts, &seen(early));
+            assert!(matches!(plan, Plan::Wait(_)), "{early:?}: {plan:?}");
+        }
+        let plan = RetireSource.plan(&spec, &facts, &seen(Some(at(10_001))));
+        assert!(matches!(plan, Plan::Do(_)), "{plan:?}");
+        spec.retire.source = Fate::Keep;
+        assert_eq!(RetireSource.plan(&spec, &facts, &seen(None)), Plan::Done);
+    }
 
     #[test]
     fn a_snapshot_of_an_earlier_move_does_not_count() {
