@@ -62,6 +62,7 @@ impl Control {
             .route("/faults", get(faults).post(arm).delete(clear_all))
             .route("/faults/{name}", delete(clear))
             .route("/gateway", post(start_gateway).delete(stop_gateway))
+            .route("/sidecar", post(start_sidecar))
             .route("/sql", post(sql))
             .route("/shutdown", post(shut_down))
             .layer(from_fn_with_state(desk.clone(), admit))
@@ -124,6 +125,7 @@ async fn status(State(desk): State<Desk>) -> Json<Listing> {
         requests: desk.lab.requests().len(),
         gateway: gateway_admin.is_some(),
         gateway_admin,
+        sidecar_admin: desk.lab.sidecar_admin().await,
     })
 }
 
@@ -181,6 +183,10 @@ struct Bootstrap {
 
 async fn start_gateway(State(desk): State<Desk>, Json(it): Json<Bootstrap>) -> Answer<()> {
     desk.lab.start_gateway(it.bootstrap, it.admin).await.map(Json).map_err(failed)
+}
+
+async fn start_sidecar(State(desk): State<Desk>, Json(it): Json<Bootstrap>) -> Answer<()> {
+    desk.lab.start_sidecar(it.bootstrap, it.admin).await.map(Json).map_err(failed)
 }
 
 async fn stop_gateway(State(desk): State<Desk>) -> Json<()> {

@@ -26,6 +26,8 @@ mod gateway;
 #[cfg(test)]
 mod input;
 #[cfg(test)]
+mod laboratory;
+#[cfg(test)]
 mod metric;
 #[cfg(test)]
 mod mutual;

@@ -24,6 +24,8 @@ pub struct Listing {
     /// Whether the gateway runs, and its admin address.
     pub gateway: bool,
     pub gateway_admin: Option<SocketAddr>,
+    /// The admin address of the sidecar before it, if one runs.
+    pub sidecar_admin: Option<SocketAddr>,
 }
 
 /// A client of one lab's control door.
@@ -79,7 +81,13 @@ impl Client {
             .await
     }
 
-    /// Stops the gateway.
+    /// Starts a sidecar from a bootstrap.
+    pub async fn start_sidecar(&self, bootstrap: &str, admin: SocketAddr) -> Result<(), Error> {
+        self.call(Method::POST, "/sidecar", &json!({ "bootstrap": bootstrap, "admin": admin }))
+            .await
+    }
+
+    /// Stops the gateway, and the sidecar before it.
     pub async fn stop_gateway(&self) -> Result<(), Error> {
         self.call(Method::DELETE, "/gateway", &json!(null)).await
     }

@@ -47,11 +47,20 @@ const BATCH: usize = 20;
 pub struct Lab {
     cloud: Cloud,
     door: Door,
-    gateway: Mutex<Option<(Gateway, SocketAddr)>>,
+    gateway: Mutex<Hops>,
     dir: PathBuf,
     made_dir: MadeDir,
     source: Access,
     profile: crate::cloud::delays::Profile,
+}
+
+/// The Envoys between applications and databases.
+#[derive(Debug, Default)]
+struct Hops {
+    /// In front of the databases, with its admin address.
+    gateway: Option<(Gateway, SocketAddr)>,
+    /// Beside the application, on the way to the gateway.
+    sidecar: Option<(Gateway, SocketAddr)>,
 }
 
 /// Whose the state folder is.
@@ -196,7 +205,7 @@ impl Lab {
     /// Arms a fault; one that is a deed is done at once.
     pub async fn arm(&self, order: Order) {
         if order.fault == Fault::GatewayDead {
-            if let Some((gateway, _)) = self.gateway.lock().await.take() {
+            if let Some((gateway, _)) = self.gateway.lock().await.gateway.take() {
                 gateway.kill().await;
             }
         } else {
@@ -207,19 +216,41 @@ impl Lab {
 
     /// Starts the gateway, in place of one that runs.
     pub async fn start_gateway(&self, bootstrap: String, admin: SocketAddr) -> Result<(), Error> {
-        let mut gateway = self.gateway.lock().await;
-        if let Some((running, _)) = gateway.take() {
+        let mut hops = self.gateway.lock().await;
+        if let Some((running, _)) = hops.gateway.take() {
             running.stop().await;
         }
         let envoy = tools::envoy()?;
-        let config = GatewayConfig { envoy, dir: self.dir.join("gateway"), bootstrap, admin };
-        *gateway = Some((Gateway::start(config).await.map_err(Error::Gateway)?, admin));
+        let config = GatewayConfig { envoy, dir: self.gateway_dir(), bootstrap, admin };
+        hops.gateway = Some((Gateway::start(config).await.map_err(Error::Gateway)?, admin));
         self.note_gateway(Some(admin))
     }
 
-    /// Stops the gateway, if one runs.
+    /// Starts an Envoy beside the application, in place of one that runs. Where it leads is said by
+    /// its bootstrap: to the gateway.
+    pub async fn start_sidecar(&self, bootstrap: String, admin: SocketAddr) -> Result<(), Error> {
+        let mut hops = self.gateway.lock().await;
+        if let Some((running, _)) = hops.sidecar.take() {
+            running.stop().await;
+        }
+        let (envoy, dir) = (tools::envoy()?, self.gateway_dir().join("sidecar"));
+        let config = GatewayConfig { envoy, dir, bootstrap, admin };
+        hops.sidecar = Some((Gateway::start(config).await.map_err(Error::Gateway)?, admin));
+        Ok(())
+    }
+
+    /// Where the files of all its Envoys are; goes with the lab.
+    pub fn gateway_dir(&self) -> PathBuf {
+        gateway_dir(&self.dir)
+    }
+
+    /// Stops the gateway, and the sidecar before it, if they run.
     pub async fn stop_gateway(&self) {
-        if let Some((gateway, _)) = self.gateway.lock().await.take() {
+        let mut hops = self.gateway.lock().await;
+        if let Some((sidecar, _)) = hops.sidecar.take() {
+            sidecar.stop().await;
+        }
+        if let Some((gateway, _)) = hops.gateway.take() {
             gateway.stop().await;
             if let Err(error) = self.note_gateway(None) {
                 tracing::warn!(%error, "could not take the gateway off the record");
@@ -239,8 +270,12 @@ impl Lab {
 
     /// The admin address of the gateway, if one runs.
     pub async fn gateway_admin(&self) -> Option<SocketAddr> {
-        let gateway = self.gateway.lock().await;
-        gateway.as_ref().filter(|(gateway, _)| gateway.is_running()).map(|(_, admin)| *admin)
+        admin_of(self.gateway.lock().await.gateway.as_ref())
+    }
+
+    /// The admin address of the sidecar, if one runs.
+    pub async fn sidecar_admin(&self) -> Option<SocketAddr> {
+        admin_of(self.gateway.lock().await.sidecar.as_ref())
     }
 
     /// Runs SQL as the lab's own superuser, past the firewall.
@@ -305,7 +340,7 @@ impl Lab {
         self.cloud.shut_down().await;
         // Servers that were still being made end on their own, just after their tasks.
         leftovers::wait_until_dead(&self.dir).await;
-        let gateway = self.dir.join("gateway");
+        let gateway = self.gateway_dir();
         if self.made_dir == MadeDir::ByUs {
             remove_folder(&self.dir);
         } else if gateway.exists() {
@@ -320,6 +355,15 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.cloud.abandon();
     }
+}
+
+/// Where a lab in this folder keeps the files of its Envoys.
+pub fn gateway_dir(dir: &Path) -> PathBuf {
+    dir.join("gateway")
+}
+
+fn admin_of(envoy: Option<&(Gateway, SocketAddr)>) -> Option<SocketAddr> {
+    envoy.filter(|(envoy, _)| envoy.is_running()).map(|(_, admin)| *admin)
 }
 
 /// The environment for a lab's endpoint; any credentials do.

@@ -38,7 +38,7 @@ pub(crate) async fn execute(arguments: Arguments, out: Out) -> Result<Exit, Stop
         Command::Serve(serve) => serve::serve(&common, &serve, out).await,
         Command::Route(route) => route::route(&common, &route, out).await,
         Command::Envoy(envoy) => envoy::envoy(&common, &envoy, out).await,
-        Command::Lab(lab) => lab::lab(&lab, out).await,
+        Command::Lab(lab) => lab::lab(&common, &lab, out).await,
     }
 }
 

@@ -27,33 +27,23 @@ use crate::stop::Stop;
 
 pub(super) fn bootstrap(common: &Common, asked: &Bootstrap, out: Out) -> Result<Exit, Stop> {
     let plan = Plan::of(asked)?;
-    let text = text_of(&plan.options(asked)?);
-    let Some(folder) = &asked.out else {
-        match out.form {
-            Form::Text => out.text(&text),
-            Form::Json => out.json(&json!({ "bootstrap": text })),
-        }
-        return Ok(Exit::Done);
-    };
-    write_secret(&folder.join("envoy.yaml"), &text, 0o644)?;
-    if let Some(files) = &plan.own {
-        let (identity, trust) = secret_files(&files.certificate, &files.key, &files.roots);
-        let certificates = folder.join(CERTIFICATES);
-        write_secret(&certificates.join(IDENTITY_FILE), &identity, 0o644)?;
-        write_secret(&certificates.join(TRUST_FILE), &trust, 0o644)?;
-    }
-    if plan.is_enrolled {
-        enrol(common, asked, &folder.join(ENROLMENT), &plan.installed.join(ENROLMENT))?;
-    }
-    match out.form {
-        Form::Json => out.json(&json!({ "bootstrap": text, "folder": folder })),
-        Form::Text => out.text(&format!(
+    let text = plan.write(common, asked)?;
+    match (&asked.out, out.form) {
+        (None, Form::Text) => out.text(&text),
+        (None, Form::Json) => out.json(&json!({ "bootstrap": text })),
+        (Some(folder), Form::Json) => out.json(&json!({ "bootstrap": text, "folder": folder })),
+        (Some(folder), Form::Text) => out.text(&format!(
             "Everything is in {}. On the proxy's machine: envoy -c {}",
             folder.display(),
             plan.installed.join("envoy.yaml").display()
         )),
     }
     Ok(Exit::Done)
+}
+
+/// The configuration of a proxy, and its files in the folder that was asked for.
+pub(in crate::command) fn written(common: &Common, asked: &Bootstrap) -> Result<String, Stop> {
+    Plan::of(asked)?.write(common, asked)
 }
 
 const ENROLMENT: &str = "enrolment";
@@ -110,6 +100,23 @@ impl Plan {
         };
         let installed = asked.installed.clone().unwrap_or(out);
         Ok(Self { own, is_enrolled, installed })
+    }
+
+    /// The configuration, which is also written with all that it names when a folder was given.
+    fn write(&self, common: &Common, asked: &Bootstrap) -> Result<String, Stop> {
+        let text = text_of(&self.options(asked)?);
+        let Some(folder) = &asked.out else { return Ok(text) };
+        write_secret(&folder.join("envoy.yaml"), &text, 0o644)?;
+        if let Some(files) = &self.own {
+            let (identity, trust) = secret_files(&files.certificate, &files.key, &files.roots);
+            let certificates = folder.join(CERTIFICATES);
+            write_secret(&certificates.join(IDENTITY_FILE), &identity, 0o644)?;
+            write_secret(&certificates.join(TRUST_FILE), &trust, 0o644)?;
+        }
+        if self.is_enrolled {
+            enrol(common, asked, &folder.join(ENROLMENT), &self.installed.join(ENROLMENT))?;
+        }
+        Ok(text)
     }
 
     fn options(&self, asked: &Bootstrap) -> Result<BootstrapOptions, Stop> {

@@ -5,6 +5,8 @@ mod bootstrap;
 mod check;
 mod findings;
 
+pub(in crate::command) use self::bootstrap::written;
+
 use crate::arguments::{Common, Envoy};
 use crate::exit::Exit;
 use crate::out::Out;

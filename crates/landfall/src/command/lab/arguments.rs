@@ -146,14 +146,26 @@ pub(super) struct FaultArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GatewayArguments {
-    /// Start an Envoy; prints where applications connect
+    /// Start an Envoy, or two; prints where applications connect
     Start(GatewayStart),
     /// Stop it
     Stop,
 }
 
+/// How many Envoys stand between an application and its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Hops {
+    /// One, in plain text
+    One,
+    /// A sidecar and a gateway, with mutual TLS between them and to Landfall
+    Two,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct GatewayStart {
+    /// How many Envoys; two need a Landfall that serves with --xds-security mtls
+    #[arg(long, value_enum, default_value_t = Hops::One)]
+    pub(super) hops: Hops,
     /// The service behind it
     #[arg(long, default_value = "shop")]
     pub(super) service: String,
@@ -163,7 +175,7 @@ pub(super) struct GatewayStart {
     /// Where Landfall serves its configuration
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:18000")]
     pub(super) xds: String,
-    /// Its name in `landfall route status`
+    /// Its name in `landfall route status`; with two hops the sidecar adds -sidecar
     #[arg(long, default_value = "lab")]
     pub(super) node: String,
 }

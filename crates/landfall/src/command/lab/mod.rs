@@ -19,12 +19,13 @@ use landfall_lab::supervisor::{self, Client, Listing, Record};
 use serde_json::json;
 
 use self::arguments::{FaultArguments, Lab, SqlArguments};
+use crate::arguments::Common;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
 use crate::show::{self, layout};
 use crate::stop::Stop;
 
-pub(super) async fn lab(lab: &LabCommand, out: Out) -> Result<Exit, Stop> {
+pub(super) async fn lab(common: &Common, lab: &LabCommand, out: Out) -> Result<Exit, Stop> {
     let dir = match &lab.dir {
         Some(dir) => dir.clone(),
         None => home(),
@@ -36,7 +37,7 @@ pub(super) async fn lab(lab: &LabCommand, out: Out) -> Result<Exit, Stop> {
         Lab::Env => env(&dir, out),
         Lab::Spec(asked) => spec::print(&record(&dir)?, asked, out),
         Lab::Fault(asked) => fault(&dir, asked, out).await,
-        Lab::Gateway(asked) => gateway::gateway(&dir, asked, out).await,
+        Lab::Gateway(asked) => gateway::gateway(common, &dir, asked, out).await,
         Lab::Load(asked) => load::load(&record(&dir)?, asked, out).await,
         Lab::Judge(asked) => load::judge(&dir, asked, out).await,
         Lab::Sql(asked) => sql(&dir, asked, out).await,
@@ -112,7 +113,12 @@ fn describe(record: &Record, listing: &Listing, width: usize) -> String {
         ]
     });
     let table = layout::columns(&std::iter::once(head).chain(instances).collect::<Vec<_>>(), width);
-    let gateway = if listing.gateway { "running" } else { "not running" };
+    let gateway = match (listing.gateway, listing.sidecar_admin) {
+        (true, None) => "running",
+        (true, Some(_)) => "running, and a sidecar before it",
+        (false, None) => "not running",
+        (false, Some(_)) => "not running; its sidecar is",
+    };
     let faults: Vec<String> = listing.faults.iter().map(|order| order.fault.to_string()).collect();
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
     format!(
