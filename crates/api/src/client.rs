@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AdoptRoute, ApiProblem, Assessment, Health, History, MoveLine, MoveView, Order, PlanView,
-    ProxyCertificate, ServiceRoute, SpecText, StartMove, Started,
+    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order,
+    PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
 };
 
 /// Longer than any answer takes: a dry run reads the whole account.
@@ -117,6 +117,11 @@ impl Client {
         self.post("/v1/assess", spec).await
     }
 
+    /// What an assessment judges, without the judgement.
+    pub async fn inventory(&self, spec: &SpecText) -> Result<Saved, ClientError> {
+        self.post("/v1/inventory", spec).await
+    }
+
     /// Every service.
     pub async fn routes(&self) -> Result<Vec<ServiceRoute>, ClientError> {
         self.get("/v1/routes").await
@@ -130,6 +135,23 @@ impl Client {
     /// Takes a service on.
     pub async fn adopt(&self, adopt: &AdoptRoute) -> Result<ServiceRoute, ClientError> {
         self.post("/v1/routes", adopt).await
+    }
+
+    /// The report of a move, in one of its forms, as it is written to a file.
+    pub async fn report(
+        &self,
+        name: &MigrationName,
+        form: ReportForm,
+    ) -> Result<String, ClientError> {
+        let (name, form) = (segment(name.as_str()), form.word());
+        let url = format!("{}/v1/moves/{name}/report?form={form}", self.base);
+        let (status, body) = self.sent(self.http.get(&url), &url).await?;
+        String::from_utf8(body).map_err(|_| ClientError::Strange { url, status })
+    }
+
+    /// The public key that reports are signed with.
+    pub async fn evidence_key(&self) -> Result<EvidenceKey, ClientError> {
+        self.get("/v1/evidence/key").await
     }
 
     /// Whether the server is there.
@@ -156,6 +178,16 @@ impl Client {
         request: reqwest::RequestBuilder,
         url: String,
     ) -> Result<T, ClientError> {
+        let (status, body) = self.sent(request, &url).await?;
+        serde_json::from_slice(&body).map_err(|_| ClientError::Strange { url, status })
+    }
+
+    /// The body of a success.
+    async fn sent(
+        &self,
+        request: reqwest::RequestBuilder,
+        url: &str,
+    ) -> Result<(u16, Vec<u8>), ClientError> {
         let unreachable = |source| ClientError::Unreachable { url: self.base.clone(), source };
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -164,13 +196,12 @@ impl Client {
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(unreachable)?;
-        let strange = || ClientError::Strange { url: url.clone(), status };
         if (200..300).contains(&status) {
-            serde_json::from_slice(&body).map_err(|_| strange())
-        } else {
-            let problem: ApiProblem = serde_json::from_slice(&body).map_err(|_| strange())?;
-            Err(ClientError::Problem(Box::new(problem)))
+            return Ok((status, body.to_vec()));
         }
+        let strange = |_| ClientError::Strange { url: url.to_owned(), status };
+        let problem: ApiProblem = serde_json::from_slice(&body).map_err(strange)?;
+        Err(ClientError::Problem(Box::new(problem)))
     }
 }
 

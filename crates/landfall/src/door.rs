@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use landfall_api::Client;
+use landfall_api::core::spec::SecretReference;
 use landfall_server::{Config, Role, Server, Token, XdsSecurity};
 
 use crate::arguments::{Common, Times};
@@ -66,8 +67,30 @@ pub(crate) fn config(
     times: Times,
 ) -> Result<Config, Stop> {
     let Times { call: call_timeout, hold: hold_timeout, xds: xds_security } = times;
-    let state = state(common)?;
-    Ok(Config { state, listen, role, token: None, call_timeout, hold_timeout, xds_security })
+    let evidence_key = evidence_key(common)?;
+    Ok(Config {
+        state: state(common)?,
+        listen,
+        role,
+        token: None,
+        call_timeout,
+        hold_timeout,
+        xds_security,
+        evidence_key,
+    })
+}
+
+/// The company's own key, when one is named.
+fn evidence_key(common: &Common) -> Result<Option<SecretReference>, Stop> {
+    let Some(text) = &common.evidence_key else { return Ok(None) };
+    let reference = SecretReference::try_from(text.clone()).map_err(|_| {
+        // The text may be a key: it is not repeated.
+        Stop::mistake(
+            "--evidence-key takes file:PATH or env:VARIABLE of an Ed25519 key in PEM, never the \
+             key itself.",
+        )
+    })?;
+    Ok(Some(reference))
 }
 
 /// The state directory: what was named, or the user's.

@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Gate = 6,
     /// The move is paused by a person.
     Paused = 7,
+    /// A bundle is not what was signed.
+    Tampered = 8,
     /// A defect of Landfall.
     Defect = 70,
     /// Ctrl-C, or the terminal went away. The move is safe.
@@ -32,7 +34,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code, for the help text.
-    pub(crate) const ALL: [(Self, &'static str); 10] = [
+    pub(crate) const ALL: [(Self, &'static str); 11] = [
         (Self::Done, "done"),
         (Self::Mistake, "a mistake in the command line or the spec, or an unknown name"),
         (Self::Refused, "cannot be done in this state"),
@@ -41,6 +43,7 @@ impl Exit {
         (Self::Unreachable, "the server, AWS, the database or the store cannot be reached or used"),
         (Self::Gate, "the move waits for an approval"),
         (Self::Paused, "the move is paused by a person"),
+        (Self::Tampered, "the bundle of a report is not what was signed"),
         (Self::Defect, "a defect of Landfall"),
         (Self::Interrupted, "interrupted; the move is safe"),
     ];
@@ -64,6 +67,6 @@ mod tests {
     #[test]
     fn numbers_are_fixed() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 70, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 70, 130]);
     }
 }

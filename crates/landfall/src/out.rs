@@ -36,6 +36,11 @@ impl Out {
         }
     }
 
+    /// Whether stdout gets JSON.
+    pub(crate) const fn is_json(self) -> bool {
+        matches!(self.form, Form::Json)
+    }
+
     /// One JSON document.
     pub(crate) fn json<T: Serialize>(self, value: &T) {
         let text = serde_json::to_string_pretty(value).expect("the API's types are plain data");

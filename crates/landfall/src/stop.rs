@@ -59,6 +59,7 @@ impl Stop {
 
 fn of_problem(problem: &ApiProblem) -> Exit {
     match (problem.code, problem.status) {
+        (Some(Code::BundleChanged), _) => Exit::Tampered,
         (Some(Code::SpecInvalid | Code::UnknownMove), _) | (_, 400 | 404 | 422) => Exit::Mistake,
         (_, 409) => Exit::Refused,
         (_, 502..=504) => Exit::Unreachable,
@@ -98,6 +99,7 @@ mod tests {
         for (problem, exit) in [
             (ApiProblem::new(422, Code::SpecInvalid, "x"), Exit::Mistake),
             (ApiProblem::new(404, Code::UnknownMove, "x"), Exit::Mistake),
+            (ApiProblem::new(0, Code::BundleChanged, "x"), Exit::Tampered),
             (ApiProblem::bare(404, "x"), Exit::Mistake),
             (ApiProblem::new(409, Code::NotNow, "x"), Exit::Refused),
             (ApiProblem::new(409, Code::PointOfNoReturn, "x"), Exit::Refused),

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landfall_core::spec::SecretReference;
+
 /// Whether a server moves anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -77,6 +79,8 @@ pub struct Config {
     pub hold_timeout: Duration,
     /// How proxies reach it.
     pub xds_security: XdsSecurity,
+    /// The key that signs bundles; absent = one in the state directory.
+    pub evidence_key: Option<SecretReference>,
 }
 
 impl Config {

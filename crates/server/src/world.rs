@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
 use landfall_core::port::{Clock, Cloud, Database, Ports, Zone};
-use landfall_core::spec::{RouteSpec, RouterKind};
+use landfall_core::spec::{RouteSpec, RouterKind, SecretReference};
 use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
 use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
 use landfall_route::pki::Authority;
@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role, XdsSecurity};
 use crate::locked::Locked;
+use crate::outside::Outside;
 use crate::poolers;
 
 /// Makes ports.
@@ -50,6 +51,7 @@ impl OwnPorts {
             cloud: self.cloud.as_ref(),
             database: self.database.as_deref(),
             router: &self.router,
+            tests: &Outside,
             clock: self.clock.as_ref(),
         }
     }
@@ -60,6 +62,16 @@ impl World {
         let (cloud, envoy) = (OnceCell::new(), OnceCell::new());
         let (records, zones) = (DnsMemory::default(), tokio::sync::Mutex::default());
         Self { config, store, clock, cloud, envoy, records, zones }
+    }
+
+    /// The directory of the store.
+    pub(crate) fn state(&self) -> &Path {
+        &self.config.state
+    }
+
+    /// The key that signs bundles, when one is named.
+    pub(crate) const fn evidence_key(&self) -> Option<&SecretReference> {
+        self.config.evidence_key.as_ref()
     }
 
     /// The ports for a spec; fails when the region or the password cannot be found.
@@ -124,7 +136,12 @@ impl World {
                 }
             });
         }
-        Ok(ServiceRouter::new(Arc::clone(&self.store), gateways, self.config.call_timeout))
+        let router =
+            ServiceRouter::new(Arc::clone(&self.store), gateways, self.config.call_timeout);
+        Ok(match spec {
+            Some(spec) => router.with_passage(spec.route.passage()),
+            None => router,
+        })
     }
 
     /// Without its key the record is shown all the same, and a move under way goes on.

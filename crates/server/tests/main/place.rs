@@ -31,6 +31,7 @@ pub(crate) fn config(state: &Path, role: Role) -> Config {
         call_timeout: Config::CALL_TIMEOUT,
         hold_timeout: Config::HOLD_TIMEOUT,
         xds_security: XdsSecurity::Plain,
+        evidence_key: None,
     }
 }
 
