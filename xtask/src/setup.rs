@@ -7,6 +7,7 @@
 //! half-way leaves a staging folder that the next one removes. One setup works at a time.
 
 mod awscli;
+mod chromium;
 mod clients;
 mod debian;
 mod dns;
@@ -50,6 +51,7 @@ enum Forced {
     Clients,
     Pgjdbc,
     Postgresql18,
+    Chromium,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -104,6 +106,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
     match postgresql18::ensure(&store, options.need(Forced::Postgresql18)) {
         Ok(tool) => options.say(&described(&tool)),
         Err(why) => options.say(&format!("postgresql18 absent: direct TLS is not tested ({why})")),
+    }
+    match chromium::ensure(&store, &mut seen, options.need(Forced::Chromium)) {
+        Ok(tool) => options.say(&described(&tool)),
+        Err(why) => options.say(&format!("chromium    absent: pages are not tested ({why:#})")),
     }
     let nextest = runner(&mut seen, options);
     seen.save()?;

@@ -47,13 +47,22 @@ pub(super) const POSTGRESQL18: Pin = Pin {
     requirements: include_str!("pins/postgresql18.txt"),
 };
 
+/// Debian packages of its stable release, for x86-64.
+pub(super) const CHROMIUM: Pin = Pin {
+    tool: "chromium",
+    version: "150.0.7871.100",
+    requirements: include_str!("pins/chromium.txt"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC, POSTGRESQL18] {
+        for pin in
+            [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC, POSTGRESQL18, CHROMIUM]
+        {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
