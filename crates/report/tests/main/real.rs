@@ -45,7 +45,8 @@ pub(crate) fn report(entries: &[Entry]) -> Report {
         reference: None,
         learnt: Learnt::Sql,
     };
-    let made = Made { at: "2026-11-21T18:00:00Z".parse().unwrap(), version: "0.1.0".to_owned() };
+    let at = "2026-11-21T18:00:00Z".parse().expect("an instant");
+    let made = Made { at, version: "0.1.0".to_owned() };
     let (titles, findings) = (titles(), Judged::Found(vec![finding]));
     let material =
         Material { entries, titles: &titles, lag: &[], findings: &findings, made: &made };
