@@ -6,24 +6,25 @@
 
 use std::pin::Pin;
 
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryService;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
 };
 use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::value::Kind;
 use landfall_core::ServiceName;
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::keeper::{OUTBOX, Stopped};
-use crate::resource;
 use crate::routes::Routes;
 use crate::stream::{Answer, Message, Said};
 use crate::subscription::Told;
 use crate::urn;
+use crate::waiting;
 use crate::wire::Caller;
 
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
@@ -82,6 +83,11 @@ async fn listen(
         tracing::warn!(node, ?caller, "a proxy is not served under another's name");
         return;
     }
+    if first.node.as_ref().is_some_and(reports_waiting) {
+        routes.reports().expect_from(&node);
+    } else {
+        routes.reports().expect_none_from(&node);
+    }
     let said = heard(first);
     routes.refresh(&said.subscribe).await;
     let Ok(id) = routes.keeper().connect(node.clone(), said, outbox).await else { return };
@@ -96,6 +102,12 @@ async fn listen(
     tracing::info!(node, "a proxy disconnected");
     // When the task has ended, it has forgotten the stream already.
     let _ = routes.keeper().disconnect(id).await;
+}
+
+/// Whether the proxy's bootstrap says that it reports who waits.
+fn reports_waiting(node: &Node) -> bool {
+    let said = node.metadata.as_ref().and_then(|metadata| metadata.fields.get(waiting::REPORTS));
+    said.is_some_and(|value| value.kind == Some(Kind::BoolValue(true)))
 }
 
 /// Only clusters are ours; any other request just says that the proxy lives.
@@ -138,14 +150,14 @@ fn response(message: Message) -> DeltaDiscoveryResponse {
             removed_resources: vec![urn::of_service(&message.service)],
             ..frame
         },
-        Told::Cluster(route) => DeltaDiscoveryResponse {
-            system_version_info: route.epoch.to_string(),
+        Told::Cluster(rendered) => DeltaDiscoveryResponse {
+            system_version_info: rendered.route.epoch.to_string(),
             resources: vec![Resource {
                 name: urn::of_service(&message.service),
-                version: route.epoch.to_string(),
+                version: rendered.route.epoch.to_string(),
                 resource: Some(Any {
                     type_url: CLUSTER.to_owned(),
-                    value: resource::cluster(&route).encode_to_vec(),
+                    value: rendered.cluster.clone(),
                 }),
                 ..Resource::default()
             }],
@@ -156,11 +168,14 @@ fn response(message: Message) -> DeltaDiscoveryResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use envoy_types::pb::google::rpc::Status as EnvoyStatus;
     use landfall_core::Endpoint;
-    use landfall_core::port::router::{Route, Traffic};
+    use landfall_core::port::router::{Passage, Route, Traffic};
 
     use super::*;
+    use crate::resource::Rendered;
 
     fn clusters() -> DeltaDiscoveryRequest {
         DeltaDiscoveryRequest { type_url: CLUSTER.to_owned(), ..DeltaDiscoveryRequest::default() }
@@ -204,8 +219,13 @@ mod tests {
             endpoint: Endpoint::new("127.0.0.1", 5432),
             traffic: Traffic::Open,
             epoch: 9,
+            passage: Passage::default(),
         };
-        let message = Message { nonce: 4, service: service.clone(), told: Told::Cluster(route) };
+        let message = Message {
+            nonce: 4,
+            service: service.clone(),
+            told: Told::Cluster(Arc::new(Rendered::new(route))),
+        };
         let sent = response(message);
         assert_eq!((sent.nonce.as_str(), sent.resources.len()), ("4", 1));
         assert_eq!(sent.resources[0].version, "9");

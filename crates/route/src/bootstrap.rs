@@ -18,7 +18,7 @@ use landfall_core::{Endpoint, ServiceName};
 pub use tls::{Folder, IDENTITY_FILE, TRUST_FILE, secret_files};
 use yaml::Quoted;
 
-use crate::urn;
+use crate::{urn, waiting};
 
 /// What differs between one Envoy and another.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ fn head(options: &BootstrapOptions) -> String {
 node:
   id: {node_id}
   cluster: {cluster}
-
+{reports}
 # For this machine only: it can stop the proxy.
 admin:
   address:
@@ -147,6 +147,13 @@ admin:
 ",
         node_id = Quoted(&options.node_id),
         cluster = Quoted(&options.cluster),
+        reports = match (&options.xds, &options.hop) {
+            (Some(_), Hop::One | Hop::Gateway { .. }) => format!(
+                "  # It says who waits at it (see the access log below).\n  metadata: {{ {}: true }}\n",
+                Quoted(waiting::REPORTS)
+            ),
+            (None, _) | (Some(_), Hop::Sidecar { .. }) => String::new(),
+        },
         admin_address = Quoted(&options.admin.ip().to_string()),
         admin_port = options.admin.port(),
     )

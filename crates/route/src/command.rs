@@ -82,6 +82,7 @@ impl CommandGateway {
             acknowledged: None,
             rejected: Some(words.to_owned()),
             at_hold: self.at_hold,
+            waiting: None,
         }
     }
 }

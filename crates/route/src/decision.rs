@@ -5,7 +5,7 @@
 //! anything else means that somebody changed the route since it was read.
 
 use landfall_core::action::RouteAction;
-use landfall_core::port::router::{Route, Traffic};
+use landfall_core::port::router::{Passage, Route, Traffic};
 use landfall_core::{Endpoint, Failure, FailureKind, ServiceName};
 
 /// What to do about an action.
@@ -36,12 +36,18 @@ const fn epoch_of(action: &RouteAction) -> u64 {
     }
 }
 
-/// Decides over the stored route.
-pub(crate) fn decide(stored: Option<Route>, action: &RouteAction) -> Result<Decision, Failure> {
+/// Decides over the stored route. `passage` is the spec's, which every change of its move brings;
+/// absent, what stands is kept.
+pub(crate) fn decide(
+    stored: Option<Route>,
+    action: &RouteAction,
+    passage: Option<&Passage>,
+) -> Result<Decision, Failure> {
     check_endpoint(action)?;
     let epoch = epoch_of(action);
-    let Some(stored) = stored else { return first(action) };
-    let wanted = Route { epoch, ..outcome(&stored, action) };
+    let Some(stored) = stored else { return first(action, passage) };
+    let passage = passage.unwrap_or(&stored.passage).clone();
+    let wanted = Route { epoch, passage, ..outcome(&stored, action) };
     if wanted == stored {
         return Ok(Decision::Stands(stored));
     }
@@ -67,13 +73,14 @@ fn check_endpoint(action: &RouteAction) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::Invalid, action.to_string(), detail))
 }
 
-fn first(action: &RouteAction) -> Result<Decision, Failure> {
+fn first(action: &RouteAction, passage: Option<&Passage>) -> Result<Decision, Failure> {
     match action {
         RouteAction::Adopt { service, endpoint, epoch: 1 } => Ok(Decision::Store(Route {
             service: service.clone(),
             endpoint: endpoint.clone(),
             traffic: Traffic::Open,
             epoch: 1,
+            passage: passage.cloned().unwrap_or_default(),
         })),
         RouteAction::Adopt { .. } => Err(stale(action, 0)),
         RouteAction::Hold { .. } | RouteAction::Point { .. } | RouteAction::Release { .. } => {
@@ -121,6 +128,8 @@ fn stale(action: &RouteAction, found: u64) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn orders() -> ServiceName {
@@ -132,7 +141,7 @@ mod tests {
     }
 
     fn route(port: u16, traffic: Traffic, epoch: u64) -> Route {
-        Route { service: orders(), endpoint: at(port), traffic, epoch }
+        Route { service: orders(), endpoint: at(port), traffic, epoch, passage: Passage::default() }
     }
 
     fn adopt(port: u16, epoch: u64) -> RouteAction {
@@ -166,11 +175,32 @@ mod tests {
             (Some(route(1, Open, 3)), release(4), route(1, Open, 4)),
         ];
         for (stored, action, wanted) in table {
-            let decision = decide(stored, &action);
+            let decision = decide(stored, &action, None);
             assert_eq!(decision, Ok(Decision::Store(wanted.clone())), "{action}");
-            let again = decide(Some(wanted.clone()), &action);
+            let again = decide(Some(wanted.clone()), &action, None);
             assert_eq!(again, Ok(Decision::Stands(wanted)), "{action}, again");
         }
+    }
+
+    #[test]
+    fn each_change_of_a_move_brings_its_passage_and_others_keep_it() {
+        use Traffic::{Held, Open};
+        let passage = Passage { sessions_per_proxy: NonZeroU32::new(90), tls: None };
+        let with = |route: Route| Route { passage: passage.clone(), ..route };
+        let table = [
+            (None, adopt(1, 1), route(1, Open, 1)),
+            (Some(route(1, Open, 1)), adopt(1, 2), route(1, Open, 2)),
+            (Some(route(1, Open, 1)), hold(2), route(1, Held, 2)),
+            (Some(route(2, Held, 3)), release(4), route(2, Open, 4)),
+        ];
+        for (stored, action, wanted) in table {
+            let decision = decide(stored, &action, Some(&passage));
+            assert_eq!(decision, Ok(Decision::Store(with(wanted))), "{action}");
+        }
+        let kept = decide(Some(with(route(1, Open, 1))), &hold(2), None);
+        assert_eq!(kept, Ok(Decision::Store(with(route(1, Held, 2)))));
+        let again = decide(Some(with(route(1, Open, 1))), &adopt(1, 1), None);
+        assert_eq!(again, Ok(Decision::Stands(with(route(1, Open, 1)))));
     }
 
     #[test]
@@ -178,13 +208,13 @@ mod tests {
         for (host, port) in [("", 5432), ("or ders", 5432), ("orders\n", 5432), ("orders", 0)] {
             let endpoint = Endpoint::new(host, port);
             let action = RouteAction::Adopt { service: orders(), endpoint, epoch: 1 };
-            let failure = decide(None, &action).expect_err("it is malformed");
+            let failure = decide(None, &action, None).expect_err("it is malformed");
             assert_eq!(failure.kind, FailureKind::Invalid, "{failure}");
         }
         for host in ["::1", "10.0.0.1", "orders.abc-1.eu-west-1.rds.amazonaws.com", "my_host"] {
             let endpoint = Endpoint::new(host, 5432);
             let action = RouteAction::Adopt { service: orders(), endpoint, epoch: 1 };
-            assert!(decide(None, &action).is_ok(), "{host}");
+            assert!(decide(None, &action, None).is_ok(), "{host}");
         }
     }
 
@@ -206,7 +236,7 @@ mod tests {
             (Some(route(1, Open, 5)), point(2, 6), FailureKind::WrongState),
         ];
         for (stored, action, kind) in table {
-            let failure = decide(stored, &action).expect_err("it does not fit");
+            let failure = decide(stored, &action, None).expect_err("it does not fit");
             assert_eq!(failure.kind, kind, "{action}: {failure}");
         }
     }

@@ -186,6 +186,7 @@ impl DnsGateway {
             acknowledged: follows.is_ok().then_some(route.epoch),
             rejected: follows.err(),
             at_hold: AtHold::Pass,
+            waiting: None,
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server as als_server;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads_server;
 use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server as sds_server;
 use landfall_core::journal::Store;
@@ -29,6 +30,7 @@ use crate::pki::acceptor;
 use crate::routes::Routes;
 use crate::sds::{Sds, SecretView, Secrets};
 use crate::stored::Stored;
+use crate::waiting::Reports;
 use crate::wire::{self, Wire};
 use crate::{fault, probe};
 
@@ -93,7 +95,8 @@ impl EnvoyGateway {
                 (Some(tls), Some(Secrets::new(authority, Arc::clone(&clock), lifetime)))
             }
         };
-        let routes = Routes::new(stored, Keeper::start(known, clock));
+        let reports = Reports::new(Arc::clone(&clock));
+        let routes = Routes::new(stored, Keeper::start(known, clock), reports);
         let (stop, stopped) = oneshot::channel();
         let door = Door { routes: routes.clone(), secrets: secrets.clone(), tls };
         let server = tokio::spawn(door.serve(listener, stopped));
@@ -166,10 +169,13 @@ impl Door {
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let Self { routes, secrets, tls } = self;
         let (keeper, told) = (routes.keeper().clone(), secrets.clone());
+        let reports = routes.reports().clone();
+        let reported = reports.clone();
         let shutdown = async move {
             // Sent or dropped, both mean the same.
             let _ = stopped.await;
             keeper.end();
+            reported.end();
             if let Some(secrets) = told {
                 secrets.end();
             }
@@ -180,6 +186,7 @@ impl Door {
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .add_service(ads_server::AggregatedDiscoveryServiceServer::new(Ads::new(routes)))
             .add_service(sds_server::SecretDiscoveryServiceServer::new(Sds(secrets)))
+            .add_service(als_server::AccessLogServiceServer::new(reports))
             .serve_with_incoming_shutdown(incoming, shutdown)
             .await;
         if let Err(error) = result {

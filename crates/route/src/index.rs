@@ -6,11 +6,13 @@
 //! lost with the process and rebuilt from the store and from what reconnecting proxies report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_core::ServiceName;
 use landfall_core::port::router::{ProxyView, Route};
 
+use crate::resource::Rendered;
 use crate::stream::{Message, Said, Stream};
 
 /// How long a proxy whose stream ended stays listed.
@@ -26,7 +28,7 @@ pub(crate) type Addressed = (StreamId, Message);
 /// The routes and the streams that follow them.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    routes: BTreeMap<ServiceName, Route>,
+    routes: BTreeMap<ServiceName, Arc<Rendered>>,
     streams: BTreeMap<StreamId, Stream>,
     /// Proxies without a stream, by node id.
     gone: BTreeMap<String, Stream>,
@@ -39,13 +41,14 @@ impl Index {
         let mut messages = Vec::new();
         for route in routes {
             let known = self.routes.get(&route.service);
-            if known.is_some_and(|known| known.epoch >= route.epoch) {
+            if known.is_some_and(|known| known.route.epoch >= route.epoch) {
                 continue;
             }
+            let rendered = Arc::new(Rendered::new(route));
             for (id, stream) in &mut self.streams {
-                messages.extend(stream.settle(&route).map(|message| (*id, message)));
+                messages.extend(stream.settle(&rendered).map(|message| (*id, message)));
             }
-            self.routes.insert(route.service.clone(), route);
+            self.routes.insert(rendered.route.service.clone(), rendered);
         }
         messages
     }
@@ -66,7 +69,7 @@ impl Index {
         stream.hear(said, now);
         let wanted: Vec<ServiceName> = stream.wanted().cloned().collect();
         let routes = wanted.iter().filter_map(|service| self.routes.get(service));
-        routes.filter_map(|route| Some((id, stream.settle(route)?))).collect()
+        routes.filter_map(|rendered| Some((id, stream.settle(rendered)?))).collect()
     }
 
     /// A stream ended; its proxy is remembered unless another stream of it is up.
@@ -80,7 +83,7 @@ impl Index {
 
     /// Every proxy seen lately and its part in one service.
     pub(crate) fn proxies(&self, service: &ServiceName, now: Timestamp) -> Vec<ProxyView> {
-        let route = self.routes.get(service);
+        let route = self.routes.get(service).map(|rendered| &rendered.route);
         let connected = self.streams.values().map(|stream| stream.view(service, route));
         let gone = self.gone.values().filter(|stream| !is_long_gone(stream, now));
         connected.chain(gone.map(|stream| stream.last_view(service))).collect()

@@ -29,6 +29,7 @@ mod stored;
 mod stream;
 mod subscription;
 mod urn;
+mod waiting;
 mod wire;
 
 pub use command::CommandGateway;

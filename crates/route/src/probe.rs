@@ -4,6 +4,8 @@
 //! and without starting a session. It proves a listening PostgreSQL at the end of the path, not
 //! that a login would succeed. Nothing is left behind.
 
+pub(crate) mod direct;
+
 use std::io;
 use std::time::Duration;
 

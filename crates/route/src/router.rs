@@ -11,13 +11,16 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::Store;
-use landfall_core::port::router::{ProxyView, Route, RouteView, Router, RouterAbility, Sessions};
+use landfall_core::port::router::{
+    Passage, ProxyView, Route, RouteView, Router, RouterAbility, Sessions,
+};
 use landfall_core::{Endpoint, Failure, ServiceName};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::decision::{Decision, decide, service_of};
 use crate::gateway::Gateway;
+use crate::probe::direct;
 use crate::stored::Stored;
 
 /// How often nodes are looked at that may have forgotten what they were told.
@@ -27,19 +30,29 @@ const TENDED_EVERY: Duration = Duration::from_secs(1);
 pub struct ServiceRouter {
     stored: Stored,
     gateways: Arc<[Arc<dyn Gateway>]>,
+    passage: Option<Passage>,
+    call_timeout: Duration,
     /// Dropping the router ends it.
     tending: Option<AbortHandle>,
 }
 
 impl ServiceRouter {
-    /// A router over the gateways of a service. `call_timeout` bounds a call to the store.
+    /// A router over the gateways of a service. `call_timeout` bounds a call to the store, and
+    /// a probe.
     pub fn new(
         store: Arc<dyn Store>,
         gateways: Vec<Arc<dyn Gateway>>,
         call_timeout: Duration,
     ) -> Self {
         let stored = Stored::new(store, call_timeout);
-        Self { stored, gateways: gateways.into(), tending: None }
+        Self { stored, gateways: gateways.into(), passage: None, call_timeout, tending: None }
+    }
+
+    /// Every change of a route brings this passage from now on; otherwise what stands is kept.
+    #[must_use]
+    pub fn with_passage(mut self, passage: Passage) -> Self {
+        self.passage = Some(passage);
+        self
     }
 
     /// Tends these services from now on, until the router is dropped.
@@ -94,12 +107,16 @@ impl Router for ServiceRouter {
                 return Ok(Err(closed));
             }
         }
-        Ok(Ok(()))
+        let tls = self.passage.as_ref().and_then(|passage| passage.tls.as_ref());
+        Ok(match tls {
+            Some(_) => direct::probe(endpoint, self.call_timeout).await,
+            None => Ok(()),
+        })
     }
 
     async fn act(&self, action: &RouteAction) -> Result<(), Failure> {
         let stored = self.stored.route(service_of(action)).await?;
-        let route = match decide(stored, action)? {
+        let route = match decide(stored, action, self.passage.as_ref())? {
             Decision::Stands(route) => route,
             Decision::Store(route) => {
                 self.stored.put(&action.to_string(), &route).await?;

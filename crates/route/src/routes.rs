@@ -12,17 +12,23 @@ use tokio::time::MissedTickBehavior;
 use crate::fault;
 use crate::keeper::Keeper;
 use crate::stored::Stored;
+use crate::waiting::Reports;
 
 /// The routes of one control plane; clones share it.
 #[derive(Clone)]
 pub(crate) struct Routes {
     stored: Stored,
     keeper: Keeper,
+    reports: Reports,
 }
 
 impl Routes {
-    pub(crate) const fn new(stored: Stored, keeper: Keeper) -> Self {
-        Self { stored, keeper }
+    pub(crate) const fn new(stored: Stored, keeper: Keeper, reports: Reports) -> Self {
+        Self { stored, keeper, reports }
+    }
+
+    pub(crate) const fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     pub(crate) const fn keeper(&self) -> &Keeper {
@@ -35,10 +41,13 @@ impl Routes {
         told.map_err(|_| fault::of_stop(&format!("tell the route of {}", route.service)))
     }
 
-    /// Every proxy's part in a service.
+    /// Every proxy's part in a service, and what waits at it.
     pub(crate) async fn proxies(&self, service: &ServiceName) -> Result<Vec<ProxyView>, Failure> {
         let proxies = self.keeper.proxies(service.clone()).await;
-        proxies.map_err(|_| fault::of_stop(&format!("look at the proxies of {service}")))
+        let mut proxies =
+            proxies.map_err(|_| fault::of_stop(&format!("look at the proxies of {service}")))?;
+        self.reports.add_to(service, &mut proxies);
+        Ok(proxies)
     }
 
     /// Reads the routes that a proxy is about to be told. When the store does not answer, what is

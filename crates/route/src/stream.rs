@@ -5,11 +5,13 @@
 //! connection, after which the index keeps it for a while to be looked at.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use landfall_core::ServiceName;
 use landfall_core::port::router::{AtHold, ProxyView, Route};
 
+use crate::resource::Rendered;
 use crate::subscription::{Part, Subscription, Told};
 
 /// Services one stream may ask for; beyond it is a proxy that asks for whatever it is asked.
@@ -98,12 +100,13 @@ impl Stream {
     }
 
     /// The message that makes `route` stand at this proxy, noted as sent; `None` is silence.
-    pub(crate) fn settle(&mut self, route: &Route) -> Option<Message> {
-        let subscription = self.services.get_mut(&route.service)?;
-        let told = subscription.due(route)?;
+    pub(crate) fn settle(&mut self, rendered: &Arc<Rendered>) -> Option<Message> {
+        let service = &rendered.route.service;
+        let subscription = self.services.get_mut(service)?;
+        let told = subscription.due(rendered)?;
         self.last_nonce += 1;
         subscription.note_sent(self.last_nonce, told.clone());
-        Some(Message { nonce: self.last_nonce, service: route.service.clone(), told })
+        Some(Message { nonce: self.last_nonce, service: service.clone(), told })
     }
 
     /// Services the proxy asks for.
@@ -133,6 +136,7 @@ impl Stream {
             acknowledged: part.acknowledged,
             rejected: part.rejected,
             at_hold: AtHold::Wait,
+            waiting: None,
         }
     }
 }

@@ -5,7 +5,11 @@
 //! per hold (a removal without a cluster makes Envoy drop the connections it holds), and epochs
 //! never go back. It dies with the stream: the next one learns from Envoy's reported versions.
 
+use std::sync::Arc;
+
 use landfall_core::port::router::{Route, Traffic};
+
+use crate::resource::Rendered;
 
 /// The proxy's copy of the cluster, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +28,15 @@ enum ProxyCopy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     /// The service goes there: the release.
-    Cluster(Route),
+    Cluster(Arc<Rendered>),
     /// Forget the cluster: the hold, with the route's epoch.
     Removal(u64),
 }
 
 impl Told {
-    const fn epoch(&self) -> u64 {
+    fn epoch(&self) -> u64 {
         match self {
-            Self::Cluster(route) => route.epoch,
+            Self::Cluster(rendered) => rendered.route.epoch,
             Self::Removal(epoch) => *epoch,
         }
     }
@@ -102,7 +106,8 @@ impl Subscription {
 
     /// What the proxy has to be told for `route` to stand, if anything; silence is the answer
     /// for a proxy that has nothing while the route is held.
-    pub(crate) fn due(&self, route: &Route) -> Option<Told> {
+    pub(crate) fn due(&self, rendered: &Arc<Rendered>) -> Option<Told> {
+        let route = &rendered.route;
         if self.interest == Interest::Withdrawn || self.is_ahead_of(route) {
             return None;
         }
@@ -110,7 +115,7 @@ impl Subscription {
             (Traffic::Open, _) => self
                 .sent
                 .is_none_or(|sent| sent < route.epoch)
-                .then(|| Told::Cluster(route.clone())),
+                .then(|| Told::Cluster(Arc::clone(rendered))),
             (Traffic::Held, ProxyCopy::Present) => Some(Told::Removal(route.epoch)),
             // Unconfirmed: a removal that overtakes a refusal would end the held connections, so
             // it waits for the answer.
@@ -223,6 +228,7 @@ const fn is_removal(told: &Told) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use landfall_core::port::router::Passage;
     use landfall_core::{Endpoint, ServiceName};
 
     use super::*;
@@ -233,6 +239,7 @@ mod tests {
             endpoint: Endpoint::new("127.0.0.1", 5432),
             traffic,
             epoch,
+            passage: Passage::default(),
         }
     }
 
@@ -244,16 +251,24 @@ mod tests {
         route(Traffic::Held, epoch)
     }
 
+    fn shared(route: Route) -> Arc<Rendered> {
+        Arc::new(Rendered::new(route))
+    }
+
+    fn told(route: Route) -> Told {
+        Told::Cluster(shared(route))
+    }
+
     /// Sends what is due and says what it was.
     fn settle(subscription: &mut Subscription, nonce: u64, route: &Route) -> Option<Told> {
-        let told = subscription.due(route)?;
+        let told = subscription.due(&shared(route.clone()))?;
         subscription.note_sent(nonce, told.clone());
         Some(told)
     }
 
     fn with_cluster(epoch: u64) -> Subscription {
         let mut subscription = Subscription::new(None);
-        assert_eq!(settle(&mut subscription, 1, &open(epoch)), Some(Told::Cluster(open(epoch))));
+        assert_eq!(settle(&mut subscription, 1, &open(epoch)), Some(told(open(epoch))));
         subscription.answered(1, None);
         subscription
     }
@@ -274,7 +289,7 @@ mod tests {
         subscription.answered(2, None);
         assert_eq!(settle(&mut subscription, 3, &held(3)), None);
         assert_eq!(subscription.part_in(Some(&held(3))).acknowledged, Some(3));
-        assert_eq!(settle(&mut subscription, 3, &open(4)), Some(Told::Cluster(open(4))));
+        assert_eq!(settle(&mut subscription, 3, &open(4)), Some(told(open(4))));
         assert_eq!(subscription.part_in(Some(&open(4))).acknowledged, Some(2));
     }
 
@@ -297,19 +312,19 @@ mod tests {
         assert_eq!(settle(&mut current, 1, &open(3)), None);
         assert_eq!(current.part_in(Some(&open(3))).acknowledged, Some(3));
         let mut behind = Subscription::new(Some("1"));
-        assert_eq!(settle(&mut behind, 1, &open(3)), Some(Told::Cluster(open(3))));
+        assert_eq!(settle(&mut behind, 1, &open(3)), Some(told(open(3))));
     }
 
     #[test]
     fn a_copy_from_another_store_is_replaced_or_reported() {
         let mut foreign = Subscription::new(Some("canary-7"));
-        assert_eq!(settle(&mut foreign, 1, &open(1)), Some(Told::Cluster(open(1))));
+        assert_eq!(settle(&mut foreign, 1, &open(1)), Some(told(open(1))));
         let mut ahead = Subscription::new(Some("12"));
         assert_eq!(settle(&mut ahead, 1, &open(3)), None);
         assert_eq!(settle(&mut ahead, 1, &held(4)), None);
         let words = ahead.part_in(Some(&held(4))).rejected.expect("it is reported");
         assert!(words.contains("12") && words.contains('4'), "{words}");
-        assert_eq!(settle(&mut ahead, 1, &open(13)), Some(Told::Cluster(open(13))));
+        assert_eq!(settle(&mut ahead, 1, &open(13)), Some(told(open(13))));
     }
 
     #[test]
@@ -351,7 +366,7 @@ mod tests {
         assert_eq!(settle(&mut subscription, 3, &held(3)), None);
         let part = subscription.part_in(Some(&held(3)));
         assert_eq!((part.acknowledged, part.rejected.as_deref()), (Some(1), Some("cannot")));
-        assert_eq!(settle(&mut subscription, 3, &open(4)), Some(Told::Cluster(open(4))));
+        assert_eq!(settle(&mut subscription, 3, &open(4)), Some(told(open(4))));
         assert_eq!(settle(&mut subscription, 4, &held(5)), Some(Told::Removal(5)));
     }
 
@@ -362,20 +377,24 @@ mod tests {
         settle(&mut subscription, 3, &held(3));
         settle(&mut subscription, 4, &open(4));
         subscription.answered(2, None);
-        assert_eq!(subscription.due(&held(5)), None, "the cluster of epoch 4 is unanswered");
+        assert_eq!(
+            subscription.due(&shared(held(5))),
+            None,
+            "the cluster of epoch 4 is unanswered"
+        );
         subscription.answered(3, None);
-        assert_eq!(subscription.due(&held(5)), None);
+        assert_eq!(subscription.due(&shared(held(5))), None);
         subscription.answered(4, None);
-        assert_eq!(subscription.due(&held(5)), Some(Told::Removal(5)));
+        assert_eq!(subscription.due(&shared(held(5))), Some(Told::Removal(5)));
     }
 
     #[test]
     fn an_unsubscribed_service_is_left_alone_until_it_is_wanted_again() {
         let mut subscription = with_cluster(1);
         subscription.unsubscribe();
-        assert_eq!(subscription.due(&held(2)), None);
-        assert_eq!(subscription.due(&open(3)), None);
+        assert_eq!(subscription.due(&shared(held(2))), None);
+        assert_eq!(subscription.due(&shared(open(3))), None);
         subscription.subscribe(None);
-        assert_eq!(subscription.due(&open(1)), Some(Told::Cluster(open(1))));
+        assert_eq!(subscription.due(&shared(open(1))), Some(told(open(1))));
     }
 }

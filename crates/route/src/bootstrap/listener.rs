@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use landfall_core::ServiceName;
 
 use super::yaml::{Quoted, Seconds};
-use super::{BootstrapOptions, Certificates, Hop, Listen, discovery, tls};
+use super::{BootstrapOptions, CONTROL_PLANE, Certificates, Hop, Listen, discovery, tls};
 use crate::urn;
 
 /// All listeners.
@@ -80,14 +80,43 @@ fn to_database(service: &ServiceName, options: &BootstrapOptions, more: &str) ->
           "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
           stat_prefix: {service}
           cluster: {cluster}
-{more}          # A connection whose cluster is unknown or withdrawn waits, this long at most.
+{waiting}{more}          # A connection whose cluster is unknown or withdrawn waits, this long at most.
           on_demand:
             odcds_config: {{ ads: {{}}, resource_api_version: V3 }}
             timeout: {hold_timeout}
 {PATIENCE}"#,
         service = Quoted(service.as_str()),
         cluster = Quoted(&urn::of_service(service)),
+        waiting = options.xds.as_ref().map(|_| waiting(service)).unwrap_or_default(),
         hold_timeout = Seconds(options.hold_timeout),
+    )
+}
+
+/// What Landfall is told of connections that wait.
+fn waiting(service: &ServiceName) -> String {
+    format!(
+        r#"          # Landfall is told which connections wait: once a second, while they do, and only those.
+          access_log_options: {{ access_log_flush_interval: 1s }}
+          access_log:
+          - name: envoy.access_loggers.tcp_grpc
+            filter:
+              extension_filter:
+                name: envoy.access_loggers.extension_filters.cel
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter
+                  expression: "!has(upstream.address)"
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig
+              common_config:
+                log_name: {service}
+                transport_api_version: V3
+                buffer_flush_interval: 0.2s
+                grpc_service:
+                  envoy_grpc: {{ cluster_name: {control_plane}, authority: {authority} }}
+"#,
+        service = Quoted(service.as_str()),
+        control_plane = Quoted(CONTROL_PLANE),
+        authority = Quoted(urn::AUTHORITY),
     )
 }
 

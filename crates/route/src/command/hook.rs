@@ -105,6 +105,7 @@ impl Node {
             acknowledged: follows.then_some(route.epoch),
             rejected: (!follows).then(|| failed.cloned().unwrap_or_else(words)),
             at_hold,
+            waiting: None,
         }
     }
 }
@@ -121,11 +122,19 @@ pub(super) fn nodes(output: &[u8]) -> Result<Vec<Node>, String> {
 mod tests {
     use landfall_core::{Endpoint, ServiceName};
 
+    use landfall_core::port::router::Passage;
+
     use super::*;
 
     fn route(port: u16, traffic: Traffic, epoch: u64) -> Route {
         let endpoint = Endpoint::new("db", port);
-        Route { service: ServiceName::new("orders"), endpoint, traffic, epoch }
+        Route {
+            service: ServiceName::new("orders"),
+            endpoint,
+            traffic,
+            epoch,
+            passage: Passage::default(),
+        }
     }
 
     #[test]

@@ -87,6 +87,8 @@ impl Judgement<'_> {
 mod tests {
     use landfall_core::{Endpoint, ServiceName};
 
+    use landfall_core::port::router::Passage;
+
     use super::*;
 
     const TTL: Duration = Duration::from_secs(5);
@@ -101,7 +103,13 @@ mod tests {
         known: &[&str],
     ) -> Result<(), String> {
         let endpoint = Endpoint::new(host, 5432);
-        let route = Route { service: ServiceName::new("orders"), endpoint, traffic, epoch };
+        let route = Route {
+            service: ServiceName::new("orders"),
+            endpoint,
+            traffic,
+            epoch,
+            passage: Passage::default(),
+        };
         let known = known.iter().map(|host| pointer(host)).collect();
         let judgement = Judgement { wanted: pointer(host), route: &route, known, ttl: TTL };
         let now = Instant::now();
@@ -145,7 +153,13 @@ mod tests {
     fn the_old_record_is_waited_for() {
         let endpoint = Endpoint::new("new", 5432);
         let service = ServiceName::new("orders");
-        let route = Route { service, endpoint, traffic: Traffic::Open, epoch: 4 };
+        let route = Route {
+            service,
+            endpoint,
+            traffic: Traffic::Open,
+            epoch: 4,
+            passage: Passage::default(),
+        };
         let known = BTreeSet::new();
         let judgement = Judgement { wanted: pointer("new"), route: &route, known, ttl: TTL };
         let now = Instant::now();

@@ -1,7 +1,7 @@
 //! The index by itself: two proxies, restarts, what is listed.
 
 use landfall_core::Endpoint;
-use landfall_core::port::router::Traffic;
+use landfall_core::port::router::{Passage, Traffic};
 
 use super::*;
 use crate::stream::Answer;
@@ -14,7 +14,13 @@ fn orders() -> ServiceName {
 }
 
 fn route(traffic: Traffic, epoch: u64) -> Route {
-    Route { service: orders(), endpoint: Endpoint::new("127.0.0.1", 5432), traffic, epoch }
+    Route {
+        service: orders(),
+        endpoint: Endpoint::new("127.0.0.1", 5432),
+        traffic,
+        epoch,
+        passage: Passage::default(),
+    }
 }
 
 fn open(epoch: u64) -> Route {
@@ -49,10 +55,30 @@ fn refuse(nonce: u64) -> Said {
 /// What was sent, in short: the stream and the epoch, negative for a removal.
 fn sent(messages: &[Addressed]) -> Vec<(StreamId, i64)> {
     let short = |told: &Told| match told {
-        Told::Cluster(route) => i64::try_from(route.epoch).expect("small"),
+        Told::Cluster(rendered) => i64::try_from(rendered.route.epoch).expect("small"),
         Told::Removal(epoch) => -i64::try_from(*epoch).expect("small"),
     };
     messages.iter().map(|(id, message)| (*id, short(&message.told))).collect()
+}
+
+#[test]
+fn a_change_is_rendered_once_for_all_proxies() {
+    let mut index = Index::default();
+    index.apply(vec![held(1)]);
+    for node in ["shop-1", "shop-2", "shop-3"] {
+        let id = index.connect(node.to_owned(), at(0));
+        assert_eq!(index.hear(id, subscribe(), at(0)), []);
+    }
+    let messages = index.apply(vec![open(2)]);
+    let renderings: Vec<_> = messages
+        .iter()
+        .map(|(_, message)| match &message.told {
+            Told::Cluster(rendered) => rendered,
+            Told::Removal(_) => panic!("a release removes nothing"),
+        })
+        .collect();
+    assert_eq!(renderings.len(), 3);
+    assert!(renderings.windows(2).all(|two| Arc::ptr_eq(two[0], two[1])));
 }
 
 fn answer_all(index: &mut Index, messages: Vec<Addressed>) {

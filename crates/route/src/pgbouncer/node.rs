@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_core::port::Clock;
-use landfall_core::port::router::{AtHold, ProxyView, Route, Sessions, Traffic};
+use landfall_core::port::router::{AtHold, ProxyView, Route, Sessions, Traffic, Waiting};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -126,9 +126,10 @@ impl Node {
             Some(Traffic::Held) => self.settled(self.shown().await).await,
             Some(Traffic::Open) | None => self.shown().await,
         };
+        let silent = matches!(shown, Err(Trouble::Silent(_)));
+        let waiting = if silent { None } else { self.waiting().await };
         let now = self.clock.now();
         let mut memory = self.memory();
-        let silent = matches!(shown, Err(Trouble::Silent(_)));
         if silent {
             memory.connected_since = None;
         } else {
@@ -150,7 +151,14 @@ impl Node {
             acknowledged: if judged.is_ok() { epoch } else { None },
             rejected: judged.err().and_then(|words| words.or_else(|| memory.words.clone())),
             at_hold: AtHold::Wait,
+            waiting,
         }
+    }
+
+    /// Clients that asked for something and have no server connection.
+    async fn waiting(&self) -> Option<Waiting> {
+        let pools = self.console.ask("SHOW POOLS").await.ok()?;
+        Some(shown::waiting(&pools, &self.pooled.databases, self.clock.now()))
     }
 
     /// Whether the node is where the route wants it; the error is why not, when the look tells.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use landfall_core::port::router::Sessions;
+use jiff::Timestamp;
+use landfall_core::port::router::{Sessions, Waiting};
 
 use super::console::Row;
 
@@ -116,11 +117,29 @@ pub(super) fn serving(pools: &[Row], databases: &[String]) -> bool {
     any_in(pools, databases, "sv_active")
 }
 
+/// Clients of these databases that wait for a server connection.
+pub(super) fn waiting(pools: &[Row], databases: &[String], now: Timestamp) -> Waiting {
+    let number = |row: &Row, column: &str| row.get(column).and_then(|text| text.parse().ok());
+    let ours = pools.iter().filter(|row| is_of(row, databases));
+    let (mut connections, mut longest) = (0, Duration::ZERO);
+    for row in ours {
+        connections += number(row, "cl_waiting").unwrap_or(0_u64);
+        // Whole seconds, and the rest of the last one where this version has it.
+        let rest = Duration::from_micros(number(row, "maxwait_us").unwrap_or(0));
+        longest = longest.max(Duration::from_secs(number(row, "maxwait").unwrap_or(0)) + rest);
+    }
+    let since = now.checked_sub(longest).ok().filter(|_| connections > 0);
+    Waiting { connections, since }
+}
+
+fn is_of(row: &Row, databases: &[String]) -> bool {
+    row.get("database").is_some_and(|name| databases.iter().any(|one| one == name))
+}
+
 fn any_in(pools: &[Row], databases: &[String], column: &str) -> bool {
-    pools.iter().any(|row| {
-        let ours = row.get("database").is_some_and(|name| databases.iter().any(|one| one == name));
-        ours && row.get(column).is_some_and(|count| count != "0")
-    })
+    pools
+        .iter()
+        .any(|row| is_of(row, databases) && row.get(column).is_some_and(|count| count != "0"))
 }
 
 pub(super) fn setting<'a>(config: &'a [Row], key: &str) -> Option<&'a str> {

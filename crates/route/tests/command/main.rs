@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_core::action::RouteAction;
-use landfall_core::port::router::{ProxyView, Route, Router as _, Traffic};
+use landfall_core::port::router::{Passage, ProxyView, Route, Router as _, Traffic};
 use landfall_core::{Endpoint, ServiceName};
 use landfall_route::{Gateway, ServiceRouter};
 
@@ -33,7 +33,7 @@ fn at(port: u16) -> Endpoint {
 }
 
 fn route(port: u16, traffic: Traffic, epoch: u64) -> Route {
-    Route { service: orders(), endpoint: at(port), traffic, epoch }
+    Route { service: orders(), endpoint: at(port), traffic, epoch, passage: Passage::default() }
 }
 
 fn router(store: &Arc<MemoryStore>, program: &Program) -> ServiceRouter {

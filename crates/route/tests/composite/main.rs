@@ -8,7 +8,6 @@ mod bench;
 #[expect(dead_code, reason = "what only Envoy alone needs")]
 mod control;
 #[path = "../envoy/gateway.rs"]
-#[expect(dead_code, reason = "Envoy's log is looked at with Envoy alone")]
 mod gateway;
 #[path = "../dns/knot.rs"]
 #[expect(dead_code, reason = "the zone's serial is looked at with DNS alone")]

@@ -144,6 +144,7 @@ async fn a_restarted_process_releases_what_the_first_one_pointed() {
         endpoint: at("10.0.0.9", port),
         traffic: landfall_core::port::router::Traffic::Open,
         epoch: 7,
+        passage: landfall_core::port::router::Passage::default(),
     };
     landfall_core::journal::Store::put_route(store.as_ref(), &stored).await.expect("stored");
     let fourth = router(&store, gateway(&spec(knot.address, port), key()));

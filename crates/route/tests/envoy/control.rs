@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::action::RouteAction;
-use landfall_core::port::router::{ProxyView, Router as _};
+use landfall_core::port::router::{Passage, ProxyView, Router as _};
 use landfall_core::{Endpoint, ServiceName};
 use landfall_route::{EnvoyGateway, EnvoySettings, Gateway, ServiceRouter, Wire};
 use tokio::runtime::{Builder, Runtime};
@@ -63,6 +63,12 @@ impl ControlPlane {
         let store: Arc<MemoryStore> = Arc::clone(store);
         let router = ServiceRouter::new(store, gateways, Duration::from_secs(2));
         Self { gateway, router, runtime: KillableRuntime(Some(runtime)) }
+    }
+
+    /// Every change of a route brings this from now on.
+    pub(crate) fn with_passage(mut self, passage: Passage) -> Self {
+        self.router = self.router.with_passage(passage);
+        self
     }
 
     /// Every task and socket ends at once, in no order.

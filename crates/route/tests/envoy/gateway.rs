@@ -116,10 +116,14 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("envoy.log"));
-            let _ = writeln!(std::io::stderr(), "Envoy's log:\n{}", log.unwrap_or_default());
+            tell(&format!("Envoy's log:\n{}", self.log()));
         }
     }
+}
+
+/// For whoever reads the test's output.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn spawn(folder: &Path) -> Child {

@@ -5,12 +5,14 @@
 
 mod conformance;
 mod control;
+mod direct_tls;
 mod gateway;
 mod memory;
 mod mutual;
-mod pace;
+mod paced;
 mod patience;
 mod stand_in;
+mod waiting;
 mod wall_clock;
 
 use std::net::SocketAddr;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::journal::Store as _;
-use landfall_core::port::router::{Route, Router as _, Traffic};
+use landfall_core::port::router::{Passage, Route, Router as _, Traffic};
 use landfall_core::{Endpoint, FailureKind, ServiceName};
 use tokio::task::JoinSet;
 
@@ -165,6 +167,7 @@ async fn a_proxy_that_missed_the_beginning_of_a_hold_is_told_when_it_is_back() {
         endpoint: halted.a.endpoint(),
         traffic: Traffic::Held,
         epoch: 2,
+        passage: Passage::default(),
     };
     halted.store.put_route(&held).await.expect("the next epoch");
 
@@ -225,6 +228,7 @@ async fn what_envoy_refuses_is_shown_in_its_words_and_can_be_mended() {
         endpoint: Endpoint::new("", 5432),
         traffic: Traffic::Open,
         epoch: 2,
+        passage: Passage::default(),
     };
     world.client_answered_by("A").await;
     world.store.put_route(&refused).await.expect("the next epoch");
@@ -256,6 +260,7 @@ async fn a_first_cluster_that_is_refused_ends_those_who_wait_and_no_others() {
         endpoint,
         traffic,
         epoch,
+        passage: Passage::default(),
     };
     let refused = route(Endpoint::new("", 5432), Traffic::Open, 1);
     store.put_route(&refused).await.expect("the first epoch");

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError, StoreTrouble};
 use landfall_core::port::router::Route;
-use landfall_core::{MigrationName, Seq, ServiceName};
+use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 
 #[derive(Default)]
 pub(crate) struct MemoryStore {
@@ -110,6 +110,19 @@ impl Store for MemoryStore {
     }
 
     async fn drop_lease(&self, _: &Lease) -> Result<(), StoreError> {
+        not_kept()
+    }
+
+    async fn put_samples(
+        &self,
+        _: &MigrationName,
+        _: Series,
+        _: &[Sample],
+    ) -> Result<(), StoreError> {
+        not_kept()
+    }
+
+    async fn samples(&self, _: &MigrationName, _: Series) -> Result<Vec<Sample>, StoreError> {
         not_kept()
     }
 

@@ -87,6 +87,10 @@ async fn idle_sessions_of_session_pooling_do_not_keep_the_hold_waiting() {
         let client = connect(address, "shop", APPLICATION).await?;
         client.batch_execute("insert into written values (2, 1)").await
     });
+    let seen = steered
+        .until(|nodes| nodes[0].waiting.is_some_and(|waiting| waiting.connections == 1))
+        .await;
+    assert!(seen[0].waiting.is_some_and(|waiting| waiting.since.is_some()), "{seen:?}");
     source.fence(GRACE).await;
     assert!(idle.batch_execute("select 1").await.is_err(), "the fence cuts it");
     let pointed = steered.point(&target.endpoint()).await;

@@ -149,7 +149,8 @@ impl World {
             let proxy = self.proxies.iter_mut().find(|proxy| proxy.stream == Some(id));
             let proxy = proxy.expect("only streams that are up are written to");
             match &message.told {
-                Told::Cluster(route) => {
+                Told::Cluster(rendered) => {
+                    let route = &rendered.route;
                     assert_eq!(self.stored.traffic, Traffic::Open, "a cluster while held");
                     assert_eq!(*route, self.stored, "something else than what is stored");
                     assert!(route.epoch >= proxy.newest_sent, "an epoch went back");
@@ -176,7 +177,7 @@ impl World {
         let removal = matches!(message.told, Told::Removal(_));
         assert!(!removal || proxy.has.is_some(), "a removal dropped held connections");
         match (message.told, verdict) {
-            (Told::Cluster(route), Verdict::Accepts) => proxy.has = Some(route.epoch),
+            (Told::Cluster(rendered), Verdict::Accepts) => proxy.has = Some(rendered.route.epoch),
             (Told::Removal(_), Verdict::Accepts) => proxy.has = None,
             (Told::Cluster(_) | Told::Removal(_), Verdict::Refuses) => {}
         }
