@@ -12,11 +12,16 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use landfall_core::port::database::{ExtensionView, SettingView, SlotView, WriteCounters};
 use landfall_core::{ByteCount, DatabaseName, Failure, FailureKind};
 use tokio_postgres::{Error, Row};
 
 use crate::call::Call;
+
+/// Databases that are visited at the same time: each costs the server a session.
+const AT_ONCE: usize = 4;
 
 /// `rdsadmin` is the provider's; a limit of -2 marks a database whose drop was interrupted.
 const DATABASES: &str = "
@@ -106,9 +111,15 @@ async fn everywhere<T>(
     sql: &'static str,
     read: impl Fn(&Row) -> Result<T, Error>,
 ) -> Result<Vec<(DatabaseName, Vec<T>)>, Failure> {
+    let databases = databases(call).await?;
+    let visits = databases.into_iter().map(|database| {
+        let read = &read;
+        async move { (call.ask_in(&call.place(&database), sql, read).await, database) }
+    });
+    let mut visits = stream::iter(visits).buffered(AT_ONCE);
     let mut answers = Vec::new();
-    for database in databases(call).await? {
-        match call.ask_in(&call.place(&database), sql, &read).await {
+    while let Some((answer, database)) = visits.next().await {
+        match answer {
             Ok(rows) => answers.push((database, rows)),
             // The catalogues we ask always exist, so it is the database that has gone.
             Err(failure) if failure.kind == FailureKind::NotFound => {}

@@ -10,7 +10,11 @@ mod connections;
 #[cfg(test)]
 mod markers;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod reads;
+#[cfg(test)]
+mod script;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -27,7 +27,12 @@ const TABLE: &[Row] = &[
         tests_also_use: &[],
     },
     adapter("landfall-store"),
-    adapter("landfall-postgres"),
+    // The questions that it must be able to ask, on a real server.
+    Row {
+        package: "landfall-postgres",
+        uses: &["landfall-core"],
+        tests_also_use: &["landfall-lab", "landfall-assess"],
+    },
     adapter("landfall-aws"),
     adapter("landfall-route"),
     adapter("landfall-cdc"),

@@ -91,7 +91,7 @@ pub enum Why {
     /// No end.
     #[error(
         "the file ends here before the script did: it was cut off, or psql lost its connection; \
-         run the script again"
+         read psql's last message, and run the script again"
     )]
     CutOff,
     /// An end, but not everything before it.
@@ -227,7 +227,8 @@ impl<'a> Heard<'a> {
         let (Some(database), Some(_)) = (line.database, line.closed) else {
             return Err(Why::NotALine("neither a question nor a database".to_owned()));
         };
-        let words = "psql could not connect to it; why is in psql's own messages".to_owned();
+        let words =
+            "psql did not go there: its connections are used up, or it was left out".to_owned();
         let said = Said::Refused { sqlstate: None, words };
         for question in self.asked.clone() {
             if question.scope == Scope::EachDatabase {

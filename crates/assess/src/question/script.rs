@@ -111,7 +111,7 @@ fn header(major: Option<u32>) -> String {
 
 /// The same databases that the observer's role visits.
 const VISITED: &str = "datallowconn and not datistemplate and datname <> 'rdsadmin' \
-                       and datconnlimit <> -2 and has_database_privilege(oid, 'connect')";
+                       and datconnlimit <> -2 and has_database_privilege(datname, 'connect')";
 
 fn visits(each: &[&Question]) -> String {
     let body: String = each
@@ -129,17 +129,18 @@ fn visits(each: &[&Question]) -> String {
          'hex'), '(..)', '\\x\\1', 'g'),\n\
          regexp_replace(encode(convert_to(jsonb_build_object('run', :'landfall_run', \
          'database', name, 'closed', true)::text, 'UTF8'), 'hex'), '(..)', '\\x\\1', 'g'))\n\
-         || $landfall${VISIT}{SESSION}{body}\\else\n\\qecho :landfall_closed\n\\endif\n$landfall$\n\
-         from (select datname::text as name, 'dbname=''' || replace(replace(datname::text, '\\', \
-         '\\\\'), '''', '\\''') || '''' as dsn\n\
-         from pg_database where {VISITED} order by 1) as visited\n\
+         || case when open then $landfall$\\connect -reuse-previous=on :landfall_to\n\
+         {SESSION}{body}$landfall$ else E'\\\\qecho :landfall_closed\\n' end\n\
+         from (select d.datname::text as name, 'dbname=''' || replace(replace(d.datname::text, \
+         '\\', '\\\\'), '''', '\\''') || '''' as dsn,\n\
+         d.datname::text !~ :'landfall_without' and (d.datconnlimit = -1 or r.rolsuper \
+         or d.datconnlimit > pg_stat_get_db_numbackends(d.oid)) as open\n\
+         from pg_database as d, pg_roles as r where r.rolname = current_user and {VISITED} \
+         order by 1) as visited\n\
          \\g :landfall_file\n\
          \\i :landfall_file\n"
     )
 }
-
-/// Goes there; what is asked comes next, and the refusal of the visit after `\\else`.
-const VISIT: &str = "\\connect -reuse-previous=on :landfall_to\n\\if :{?DBNAME}\n";
 
 /// What each session begins with.
 const SESSION: &str = "\\encoding UTF8
@@ -158,10 +159,13 @@ const HEAD: &str =
 --   psql -X -d postgres -f THIS_FILE -o answers.jsonl
 --   landfall assess SPEC --sql-answers answers.jsonl
 --
--- It needs psql 14 or newer and changes nothing: transactions are read-only, and each statement
+-- It needs psql 13 or newer and changes nothing: transactions are read-only, and each statement
 -- ends after 30 seconds. It returns names, settings, counts and sizes; no row, no statement, no
 -- password. What your role may not see is answered with the server's refusal. The file
 -- landfall-databases.psql is written to the current directory and removed at the end.
+--
+-- psql ends when a database does not let it in. Leave such databases out with a regular
+-- expression, -v landfall_without='^(one|other)$': they are then told as not looked at.
 
 \\set QUIET on
 \\set ON_ERROR_STOP off
@@ -175,10 +179,10 @@ const HEAD: &str =
 \\pset tuples_only on
 \\pset null ''
 \\encoding UTF8
-select :VERSION_NUM >= 140000 as landfall_fits \\gset
+select :VERSION_NUM >= 130000 as landfall_fits \\gset
 \\if :landfall_fits
 \\else
-\\warn 'This script needs psql 14 or newer.'
+\\warn 'This script needs psql 13 or newer.'
 \\quit
 \\endif
 ";
@@ -186,6 +190,10 @@ select :VERSION_NUM >= 140000 as landfall_fits \\gset
 const FILE: &str = "\\if :{?landfall_file}
 \\else
 \\set landfall_file landfall-databases.psql
+\\endif
+\\if :{?landfall_without}
+\\else
+\\set landfall_without '^$'
 \\endif
 select to_char(clock_timestamp(), 'YYYYMMDDHH24MISSUS') || '-' || pg_backend_pid() as landfall_run \\gset
 ";
