@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use landfall_api::MoveView;
-use landfall_api::core::facts::MetricVerdict;
+use landfall_api::core::Facts;
+use landfall_api::core::comparison::Judged;
+use landfall_api::core::facts::{MetricVerdict, ParameterFate};
 use landfall_api::core::status::{Outcome, Run};
 use landfall_lab::workload::{Summary, Verdict};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,14 @@ pub struct Report {
     pub leftovers: u64,
     /// How often the orchestrator died on the way.
     pub crashes: u32,
+    /// What the assessment found: blockers, warnings, notes; null in older journals.
+    pub findings: Value,
+    /// What became of the parameters set by hand, by fate, and how many run as planned.
+    pub parameters: Value,
+    /// What sustained lag came to.
+    pub lag_verdict: Value,
+    /// The target beside the source.
+    pub comparison: Value,
     /// Entries of the journal.
     pub journal: u64,
     /// `moved`, `undone`, or what went wrong.
@@ -134,6 +144,10 @@ impl Report {
             route_epoch: 0,
             leftovers,
             crashes: followed.crashes,
+            findings: findings(&followed.view.facts),
+            parameters: parameters(&followed.view.facts),
+            lag_verdict: lag_verdict(&followed.view.facts),
+            comparison: comparison(&followed.view.facts),
             journal: followed.view.last.0,
             verdict: if clean { ended } else { format!("not clean: {verdict}") },
         }
@@ -143,6 +157,61 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.verdict == "moved" && self.lost == 0 && self.doubled == 0 && self.leftovers == 0
     }
+}
+
+fn findings(facts: &Facts) -> Value {
+    facts.assessed.as_ref().map_or(Value::Null, |found| {
+        json!({
+            "blockers": found.blockers,
+            "warnings": found.warnings,
+            "notes": found.notes,
+            "not_looked": found.not_looked,
+        })
+    })
+}
+
+fn parameters(facts: &Facts) -> Value {
+    let count = |fate| {
+        let verdicts = facts.parameters.iter().flatten();
+        verdicts.filter(|verdict| verdict.fate == fate).count()
+    };
+    json!({
+        "carried": count(ParameterFate::Carried),
+        "renamed": count(ParameterFate::Renamed),
+        "adjusted": count(ParameterFate::Adjusted),
+        "kept_default": count(ParameterFate::KeptDefault),
+        "dropped": count(ParameterFate::Dropped),
+        "in_force": facts.parity.as_ref().map(|parity| parity.in_force),
+    })
+}
+
+fn lag_verdict(facts: &Facts) -> Value {
+    facts.sustained.as_ref().map_or(Value::Null, |lag| {
+        json!({
+            "pace": lag.pace.map(|pace| pace.verdict),
+            "max_bytes": lag.lag_max,
+            "p95_bytes": lag.lag_p95,
+            "wal_peak_bytes_per_second": lag.pace.map(|pace| pace.wal_peak),
+            "replay_max_bytes_per_second": lag.pace.and_then(|pace| pace.replay_max),
+            "bursts": lag.bursts.map(|bursts| bursts.count),
+            "points": lag.points,
+        })
+    })
+}
+
+fn comparison(facts: &Facts) -> Value {
+    facts.comparison.as_ref().map_or(Value::Null, |found| {
+        json!({
+            "verdict": found.verdict,
+            "hours": found.hours,
+            "same": found.count(Judged::Same),
+            "better": found.count(Judged::Better),
+            "worse": found.count(Judged::Worse),
+            "too_few": found.count(Judged::TooFew),
+            "statements": found.statements_compared,
+            "slower_statements": found.slower.len(),
+        })
+    })
 }
 
 fn rounded(value: f64) -> f64 {

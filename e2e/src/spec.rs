@@ -31,6 +31,8 @@ pub struct SpecText {
     pub approve: &'static str,
     /// Window of sustained lag.
     pub sustained_for: Duration,
+    /// How long the target is watched before it is compared.
+    pub compare_for: Duration,
     /// How long the replica may take.
     pub replica_within: Duration,
     /// How long a proxy may take.
@@ -51,6 +53,7 @@ impl SpecText {
             pause_budget: Duration::from_secs(60),
             approve: "automatic",
             sustained_for: Duration::from_secs(1),
+            compare_for: Duration::from_secs(1),
             replica_within: Duration::from_mins(5),
             acknowledge_within: Duration::from_secs(10),
             extra: Vec::new(),
@@ -95,6 +98,13 @@ impl SpecText {
                     duration("replica_available_within", self.replica_within),
                     duration("step_within", Duration::from_mins(2)),
                     duration("look_every", Duration::from_millis(100)),
+                ],
+            ),
+            (
+                "baseline",
+                vec![
+                    duration("history", Duration::from_mins(5)),
+                    duration("compare_for", self.compare_for),
                 ],
             ),
             (

@@ -8,17 +8,22 @@ mod health;
 mod moves;
 mod plan;
 mod problem;
+mod report;
 mod route;
 
 pub use client::{Client, ClientError};
 pub use health::Health;
 pub use moves::{
-    Driven, GateView, History, LeaseView, MoveLine, MoveSummary, MoveView, Order, PauseClock,
-    PausedBy, Place, RowView, StartMove, Started, Waited, Window,
+    Driven, GateView, History, LeaseView, Measured, MoveLine, MoveSummary, MoveView, Order,
+    PauseClock, PausedBy, Place, RowView, StartMove, Started, Waited, WaitingAt, Window,
 };
-pub use plan::{Assessment, Finding, PlanView, PlannedRow, Severity, SpecText};
+pub use plan::{Assessment, Finding, PlanView, PlannedRow, Saved, Severity, SpecText};
 pub use problem::ApiProblem;
+pub use report::{EvidenceKey, ReportForm};
 pub use route::{AdoptRoute, ProxyCertificate, ServiceRoute};
 
 /// The words of a move, as the API carries them: who talks to a server needs no other crate.
 pub use landfall_core as core;
+
+/// The judgement of an assessment, for whoever has an inventory and no server.
+pub use landfall_assess as assess;

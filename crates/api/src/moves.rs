@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use landfall_core::journal::{Commitment, Entry};
+use landfall_core::port::router::Waiting;
 use landfall_core::problem::Writes;
-use landfall_core::{ClusterId, Epoch, Facts, InstanceId, MigrationName, Phase, Seq, Spec, Status};
+use landfall_core::{
+    ClusterId, Epoch, Facts, InstanceId, MigrationName, Phase, Seq, Series, ServiceName, Spec,
+    Status,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::ApiProblem;
@@ -131,6 +135,31 @@ pub struct PauseClock {
     pub budget_ms: u64,
 }
 
+/// A series of measurements in short.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The newest.
+    pub newest: f64,
+    /// When it was measured: by AWS's clock what CloudWatch says, by Landfall's the rest.
+    pub at: Timestamp,
+    /// The highest of this attempt.
+    pub maximum: f64,
+    /// All of them together.
+    pub total: f64,
+}
+
+/// Connections of one service that wait at one proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingAt {
+    /// The service.
+    pub service: ServiceName,
+    /// The proxy.
+    pub node: String,
+    /// How many and since when; absent when that proxy's bootstrap does not report it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub waiting: Option<Waiting>,
+}
+
 /// A person stopped the move between two actions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PausedBy {
@@ -218,6 +247,12 @@ pub struct MoveView {
     pub paused: Option<PausedBy>,
     /// The pause, once traffic was held in this attempt.
     pub pause: Option<PauseClock>,
+    /// What waits at each proxy for each service, while traffic is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingAt>,
+    /// What the sampler measures while a replica follows, by series.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<Series, Measured>,
     /// Who leads it.
     pub lease: Option<LeaseView>,
     /// Whether this server drives it.

@@ -1,6 +1,6 @@
 //! Looking without touching: the assessment of a source and the dry run of a whole move.
 
-use landfall_core::facts::{ParameterVerdict, SourceFacts, TargetFacts};
+use landfall_core::facts::{ParameterVerdict, TargetFacts};
 use landfall_core::journal::Commitment;
 use landfall_core::problem::{Problem, Writes};
 use landfall_core::{MigrationName, Phase};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::moves::Window;
 
-/// `POST /v1/plan` and `POST /v1/assess`.
+/// `POST /v1/plan`, `POST /v1/assess` and `POST /v1/inventory`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpecText {
@@ -16,30 +16,9 @@ pub struct SpecText {
     pub spec_toml: String,
 }
 
+pub use landfall_assess::Assessment;
+pub use landfall_assess::saved::Saved;
 pub use landfall_core::{Finding, Severity};
-
-/// What was found about a source, all at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Assessment {
-    /// The move it is for.
-    pub name: MigrationName,
-    /// The source, when it is there.
-    pub source: Option<SourceFacts>,
-    /// What it would become, when something fits.
-    pub target: Option<TargetFacts>,
-    /// Everything found, blockers first.
-    pub findings: Vec<Finding>,
-    /// Whether the database itself was looked at.
-    pub looked_inside: bool,
-}
-
-impl Assessment {
-    /// Whether a move would not start.
-    #[must_use]
-    pub fn is_blocked(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Blocker)
-    }
-}
 
 /// One row of the dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

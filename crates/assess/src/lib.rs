@@ -9,11 +9,14 @@ pub mod catalogue;
 pub mod checks;
 pub mod choice;
 pub mod collect;
+pub mod comparison;
 pub mod forecast;
 pub mod inventory;
+pub mod lag;
 #[cfg(test)]
 mod made_up;
 pub mod parameters;
+pub mod parity;
 mod patience;
 pub mod question;
 pub mod saved;

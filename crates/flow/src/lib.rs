@@ -6,6 +6,7 @@
 //! dry run share.
 
 pub mod driver;
+pub mod experience;
 pub mod model;
 
 pub mod page;
@@ -21,5 +22,6 @@ pub mod steps;
 pub mod view;
 
 pub use driver::{Driver, Ended, Pace};
+pub use experience::experience;
 pub use request::{Refusal, request, start};
 pub use view::View;

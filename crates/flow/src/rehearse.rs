@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use landfall_core::experience::PastMove;
 use landfall_core::facts::{ParameterVerdict, TargetFacts};
 use landfall_core::failure::Failure;
 use landfall_core::ids::MigrationName;
@@ -63,8 +64,13 @@ pub struct Rehearsal {
 }
 
 /// Reads the real world and walks the table on its likeness.
-pub async fn rehearse(ports: &Ports<'_>, spec: &Spec) -> Result<Rehearsal, Failure> {
-    let survey = assess::collect(ports, spec).await?;
+pub async fn rehearse(
+    ports: &Ports<'_>,
+    spec: &Spec,
+    experience: Vec<PastMove>,
+) -> Result<Rehearsal, Failure> {
+    let mut survey = assess::collect(ports, spec).await?;
+    survey.experience = experience;
     let findings = assess::findings(spec, &survey);
     let route = ports.router.view(&spec.route.service).await?.route;
     let family = survey
@@ -127,7 +133,7 @@ fn without_people(spec: &Spec) -> Spec {
     let approve = Approve { backups: automatic, cutover: automatic, acceptance: automatic };
     let mut spec = Spec { approve, ..spec.clone() };
     // What the owner's tests find is not foreseen here.
-    spec.smoke.sql.clear();
+    spec.smoke.clear();
     spec
 }
 
@@ -223,7 +229,7 @@ mod tests {
         let world = World::new(Delays::default(), Sabotage::None);
         let mut shown = None;
         let lane = async {
-            shown = Some(rehearse(&world.ports(&spec), &spec).await.unwrap());
+            shown = Some(rehearse(&world.ports(&spec), &spec, vec![]).await.unwrap());
         };
         run_to_end(&world, 1, Duration::from_hours(1), vec![Box::pin(lane)]);
         let shown = shown.unwrap();

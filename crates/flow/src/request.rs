@@ -11,6 +11,7 @@ use landfall_core::port::Clock;
 use landfall_core::status::{self, Outcome, Road, Run, Status};
 use landfall_core::{Code, Problem, Spec};
 
+use crate::experience::experience;
 use crate::view::{View, ViewError};
 
 /// How often a request tries again after the driver wrote first.
@@ -45,8 +46,12 @@ pub async fn start(
     by: &str,
 ) -> Result<Status, Refusal> {
     let name = spec.migration.name.clone();
-    let record =
-        Record::Started { road: Road::Physical, spec: Box::new(spec.clone()), by: by.to_owned() };
+    let record = Record::Started {
+        road: Road::Physical,
+        spec: Box::new(spec.clone()),
+        by: by.to_owned(),
+        experience: experience(store).await?,
+    };
     for _ in 0..TRIES {
         let view = View::load(store, &name).await?;
         if let Some(view) = &view {

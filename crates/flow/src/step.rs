@@ -3,6 +3,7 @@
 //! `observe` reads the world through the ports, `plan` and `undo` are pure. Acting and seeing
 //! that it worked belong to the driver, once, for all steps.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,10 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_core::failure::Failure;
 use landfall_core::port::Ports;
 use landfall_core::status::Course;
-use landfall_core::{Action, Code, Fact, Facts, Problem, Spec};
+use landfall_core::{Action, Code, Fact, Facts, Problem, Sample, Series, Spec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// What the sampler has measured, by series.
+pub type Samples = BTreeMap<Series, Vec<Sample>>;
 
 /// What a step may look at.
 #[derive(Clone, Copy)]
@@ -26,6 +30,8 @@ pub struct Look<'a> {
     pub facts: &'a Facts,
     /// When this step became the current one.
     pub entered_at: Timestamp,
+    /// What the sampler has measured in this attempt.
+    pub samples: &'a Samples,
     /// Doing or undoing: the way back must not depend on what only the way forward needs.
     pub course: Course,
 }
@@ -53,7 +59,7 @@ pub struct Wait {
 }
 
 /// What a step decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
     /// Seen to be done.
     Done,
@@ -112,6 +118,15 @@ impl Plan {
         self
     }
 
+    /// The same wait, looked at less often: for what changes slowly.
+    #[must_use]
+    pub fn seldom(mut self, pause: Duration) -> Self {
+        if let Self::Wait(wait) = &mut self {
+            wait.every = wait.every.max(pause);
+        }
+        self
+    }
+
     /// The same wait with another patience and what is told when it ends.
     #[must_use]
     pub fn or(mut self, within: Duration, late: Problem) -> Self {
@@ -127,6 +142,21 @@ impl Plan {
 pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs()
 }
+
+/// The highest value of a series.
+pub(crate) fn highest(samples: &Samples, series: Series) -> Option<f64> {
+    let of = samples.get(&series)?;
+    of.iter().map(|sample| sample.maximum).reduce(f64::max)
+}
+
+/// The sum of everything measured in a series.
+pub(crate) fn total(samples: &Samples, series: Series) -> Option<f64> {
+    let of = samples.get(&series).filter(|of| !of.is_empty())?;
+    Some(of.iter().map(|sample| sample.average * f64::from(sample.count)).sum())
+}
+
+/// How far AWS's clock may be from ours; beyond it AWS refuses every call as too far skewed.
+pub(crate) const SKEW_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often to look inside the pause.
 pub const BRISK: Duration = Duration::from_millis(20);

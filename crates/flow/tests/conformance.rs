@@ -49,6 +49,7 @@ async fn with_replica(world: &World) {
         encrypted: true,
         kms_key: None,
         backup_retention_days: 7,
+        serverless: None,
     });
     let writer = CloudAction::CreateWriter(NewWriter {
         instance: "orders-aurora-1".into(),
@@ -150,6 +151,10 @@ impl CloudFixture for Aws {
         let id = format!("shop-{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.world.meddle(|world| world.further_instance(&id));
         InstanceId::new(id)
+    }
+
+    async fn put_alarm(&self, on: &InstanceId, name: &str) {
+        self.world.meddle(|world| world.alarm(on, name));
     }
 
     fn spare_group(&self) -> SecurityGroupId {

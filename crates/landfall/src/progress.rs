@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use landfall_api::{MoveView, PauseClock};
 
 use crate::out::Out;
-use crate::show::{layout, standing, time};
+use crate::show::{layout, replica, standing, time, waiting};
 
 /// Without a terminal a wait is mentioned this often.
 const NOW_AND_THEN: Duration = Duration::from_secs(30);
@@ -73,6 +73,7 @@ pub(crate) fn line(view: &MoveView) -> String {
         let spent = time::span(time::between(*since, view.now));
         let budget = time::span(Duration::from_millis(*budget_ms));
         parts.push(format!("PAUSE {spent} of {budget}"));
+        parts.extend(waiting::in_all(&view.waiting, view.now));
     }
     match &view.waited {
         Some(waited) => {
@@ -92,6 +93,7 @@ pub(crate) fn line(view: &MoveView) -> String {
         None if view.title.is_empty() => parts.push(standing::state(&view.status)),
         None => parts.push(view.title.clone()),
     }
+    parts.extend(replica::line(view));
     parts.join(" · ")
 }
 

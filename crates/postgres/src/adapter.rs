@@ -20,7 +20,7 @@ use landfall_core::{DatabaseName, Endpoint, Failure, FailureKind};
 use crate::access::AccessOptions;
 use crate::call::Call;
 use crate::connections::Connections;
-use crate::{marker, questions, reads, server, sessions, smoke};
+use crate::{analyze, marker, questions, reads, server, sessions, smoke};
 
 /// SQL access to servers; shared freely, for source and target alike.
 pub struct PostgresDatabase {
@@ -104,7 +104,11 @@ impl Database for PostgresDatabase {
         self.bounded(&what, marker::view(self.call(at, &what), token)).await
     }
 
-    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
+    async fn smoke(
+        &self,
+        at: &Endpoint,
+        sql: &str,
+    ) -> Result<Result<Option<String>, String>, Failure> {
         let what = format!("run a smoke test on {at}");
         // The statement's own time ends first, so that a slow test is the test's failure.
         let bound = self.call_timeout.mul_f64(0.75);
@@ -127,6 +131,9 @@ impl Database for PostgresDatabase {
             }
             DatabaseAction::WriteMarker { at, token } => {
                 self.bounded(&what, marker::write(self.call(at, &what), token)).await?;
+            }
+            DatabaseAction::Analyze { at, database, tables } => {
+                analyze::tables(self.call(at, &what), database, tables, self.call_timeout).await?;
             }
             DatabaseAction::TerminateSessions { at, class } => {
                 let end = sessions::terminate(self.call(at, &what), *class);

@@ -8,6 +8,7 @@
 
 mod access;
 mod adapter;
+mod analyze;
 mod call;
 mod connections;
 mod fault;

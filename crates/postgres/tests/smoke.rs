@@ -27,13 +27,17 @@ async fn a_test_sees_what_the_application_sees() {
         .await;
     bench.admin("alter role owner set search_path = app, public").await;
     // Found through the role's own search path; its types need no client that knows them.
-    for sql in [
-        "select * from basket",
-        "select count(*) from orders",
-        "select 'red'::colour, row(1, 'a'), '{1}'::int[], null",
-        "select from orders where false",
+    for (sql, value) in [
+        ("select n from basket order by n desc", Some("5000")),
+        ("select 'red'::colour, row(1, 'a'), '{1}'::int[], null", Some("red")),
+        ("select 1.50, true", Some("1.50")),
+        ("select 1 = 1 ;", Some("t")),
+        ("select null, 7", None),
+        ("select from orders where false", None),
+        ("select '2026-11-21'::date", Some("2026-11-21")),
     ] {
-        assert_eq!(port.smoke(&bench.at(), sql).await, Ok(Ok(())), "{sql}");
+        let value = value.map(str::to_owned);
+        assert_eq!(port.smoke(&bench.at(), sql).await, Ok(Ok(value)), "{sql}");
     }
 }
 

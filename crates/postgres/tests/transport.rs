@@ -133,7 +133,7 @@ async fn tls_is_taken_when_offered_and_verified_when_asked() {
     let port = server.port(None);
     let sql =
         "select 1 / (count(*) filter (where ssl)) from pg_stat_ssl where pid = pg_backend_pid()";
-    assert_eq!(port.smoke(&server.at, sql).await, Ok(Ok(())));
+    assert!(matches!(port.smoke(&server.at, sql).await, Ok(Ok(_))));
 }
 
 #[tokio::test]

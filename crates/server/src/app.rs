@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_api::{
-    AdoptRoute, Driven, Health, History, MoveSummary, MoveView, Order, ProxyCertificate,
-    ServiceRoute, StartMove, Started,
+    AdoptRoute, Driven, Health, History, Measured, MoveSummary, MoveView, Order, ProxyCertificate,
+    ServiceRoute, StartMove, Started, WaitingAt,
 };
 use landfall_core::action::RouteAction;
 use landfall_core::journal::{Request, Store};
 use landfall_core::port::{Clock, Router};
-use landfall_core::status::{Outcome, Run};
-use landfall_core::{Code, MigrationName, Problem, Seq, ServiceName, Spec, spec};
+use landfall_core::status::{Outcome, Phase, Run};
+use landfall_core::{Code, Failure, MigrationName, Problem, Seq, Series, ServiceName, Spec, spec};
 use landfall_flow::steps::ACCEPT_GATE;
 use landfall_flow::{View, process};
 
@@ -66,7 +66,10 @@ impl App {
     pub(crate) async fn one(&self, name: &MigrationName) -> Result<MoveView, Refused> {
         let entries = self.store.read(name, Seq(0)).await?;
         let view = View::fold(&entries)?.ok_or_else(|| unknown(name))?;
+        let waiting = self.waiting(&view).await;
         let around = Around {
+            waiting,
+            measured: self.measured(&view).await?,
             reached: standing::reached(&entries),
             last_pause: standing::last_pause(&entries),
             now: self.clock.now(),
@@ -75,6 +78,50 @@ impl App {
             reading: self.drivers.as_ref().and_then(|drivers| drivers.reading(name)),
         };
         Ok(standing::whole(view, around))
+    }
+
+    /// What is measured while a replica follows; before and after nobody looks at it live.
+    async fn measured(&self, view: &View) -> Result<BTreeMap<Series, Measured>, Refused> {
+        let mut found = BTreeMap::new();
+        if view.status.phase != Phase::Replicate || view.status.is_finished() {
+            return Ok(found);
+        }
+        for series in Series::ALL {
+            let samples = self.store.samples(&view.name, series).await?;
+            let in_short = standing::measured(&samples, view.started_at);
+            found.extend(in_short.map(|measured| (series, measured)));
+        }
+        Ok(found)
+    }
+
+    /// What waits at the proxies while traffic is held, as far as this server sees them. Where
+    /// they stand is told without it when they cannot be looked at.
+    async fn waiting(&self, view: &View) -> Vec<WaitingAt> {
+        let held = view.facts.held_since.is_some() && view.facts.released_at.is_none();
+        if !held || view.status.is_finished() || self.drivers.is_none() {
+            return Vec::new();
+        }
+        let look = async {
+            let router = self.world.router(Some(&view.spec)).await?;
+            let mut found = Vec::new();
+            for service in view.spec.services() {
+                let proxies = router.view(service).await?.proxies.into_iter();
+                let connected = proxies.filter(|proxy| proxy.connected_since.is_some());
+                found.extend(connected.map(|proxy| WaitingAt {
+                    service: service.clone(),
+                    node: proxy.node,
+                    waiting: proxy.waiting,
+                }));
+            }
+            Ok::<_, Failure>(found)
+        };
+        match look.await {
+            Ok(found) => found,
+            Err(failure) => {
+                tracing::debug!(%failure, "who waits at the proxies is not shown");
+                Vec::new()
+            }
+        }
     }
 
     pub(crate) async fn history(

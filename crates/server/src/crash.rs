@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Record, Store, StoreError};
 use landfall_core::port::router::Route;
-use landfall_core::{MigrationName, Seq, ServiceName};
+use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 
 /// The variable that names the record.
 pub const CRASH_AT: &str = "LANDFALL_CRASH_AT";
@@ -146,6 +146,23 @@ impl Store for CrashingStore {
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
         self.inner.routes().await
+    }
+
+    async fn put_samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+        samples: &[Sample],
+    ) -> Result<(), StoreError> {
+        self.inner.put_samples(migration, series, samples).await
+    }
+
+    async fn samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+    ) -> Result<Vec<Sample>, StoreError> {
+        self.inner.samples(migration, series).await
     }
 
     async fn put_route(&self, route: &Route) -> Result<(), StoreError> {

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use landfall_api::{
-    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order, PlanView,
-    ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
+    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order,
+    PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
 };
 use landfall_core::journal::Request;
 use landfall_core::{MigrationName, Seq};
@@ -348,9 +348,7 @@ mod tests {
             told: "malformed".to_owned(),
             trouble: StoreTrouble::Damaged,
         };
-        let problem = tracing::subscriber::with_default(to_log, || {
-            asked.told(cause.into())
-        });
+        let problem = tracing::subscriber::with_default(to_log, || asked.told(cause.into()));
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         (serde_json::to_string(&problem).unwrap(), log)
     }

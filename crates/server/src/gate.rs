@@ -33,14 +33,10 @@ fn backups(view: &View) -> Vec<String> {
 fn cutover(view: &View) -> Vec<String> {
     let mut check = Vec::new();
     if let Some(lag) = &view.facts.sustained {
-        check.push(format!(
-            "The replica lagged by at most {} over {} points from {} to {}.",
-            lag.lag_max,
-            lag.points,
-            second(lag.from),
-            second(lag.to)
-        ));
+        check.push(format!("From {} to {}:", second(lag.from), second(lag.to)));
+        check.extend(lag.sentences().into_iter().map(sentence));
     }
+    check.extend(view.facts.parity.as_ref().map(|parity| sentence(parity.to_string())));
     if let Some(verdicts) = &view.facts.parameters {
         let lost: Vec<&str> = verdicts
             .iter()
@@ -75,8 +71,16 @@ fn cutover(view: &View) -> Vec<String> {
     check
 }
 
+/// With a capital and its final stop.
+fn sentence(text: String) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), characters.as_str())
+    })
+}
+
 fn accept(view: &View) -> Vec<String> {
-    let mut check = Vec::new();
+    let mut check = comparison(view);
     if let (Some(held), Some(released)) = (view.facts.held_since, view.facts.released_at) {
         let pause = released.duration_since(held).unsigned_abs();
         check.push(format!("Connections waited {}.", duration_text::to_text(pause)));
@@ -89,6 +93,25 @@ fn accept(view: &View) -> Vec<String> {
         "{} is fenced and holds everything up to the cutover. There is no way back by Landfall.",
         view.spec.source.instance
     ));
+    check
+}
+
+/// The target beside the source, once it was watched long enough.
+fn comparison(view: &View) -> Vec<String> {
+    let Some(comparison) = &view.facts.comparison else {
+        let began = view.facts.comparison_began.as_ref().map(|(at, _)| *at);
+        let due = began.and_then(|at| at.checked_add(view.spec.baseline.compare_for).ok());
+        let told = |due| format!("The target is compared with the source at {}.", second(due));
+        return due.map(told).into_iter().collect();
+    };
+    let mut check = vec![sentence(comparison.to_string())];
+    check.extend(comparison.slower.iter().map(|one| {
+        format!(
+            "{:.2} ms instead of {:.2} ms in {}: {}",
+            one.after_ms, one.before_ms, one.database, one.text
+        )
+    }));
+    check.extend(comparison.notes.iter().cloned().map(sentence));
     check
 }
 

@@ -61,7 +61,11 @@ impl Database for Locked {
         self.refuse()
     }
 
-    async fn smoke(&self, _: &Endpoint, _: &str) -> Result<Result<(), String>, Failure> {
+    async fn smoke(
+        &self,
+        _: &Endpoint,
+        _: &str,
+    ) -> Result<Result<Option<String>, String>, Failure> {
         self.refuse()
     }
 
@@ -173,6 +177,7 @@ mod tests {
             call_timeout: CALL_TIMEOUT,
             hold_timeout: Config::HOLD_TIMEOUT,
             xds_security: XdsSecurity::Plain,
+            evidence_key: None,
         };
         let store: Arc<dyn Store> = Arc::new(store.clone());
         let clock = Arc::new(ModelClock(model.clone()));
@@ -185,7 +190,9 @@ mod tests {
     fn shown(entries: &[Entry], driven: Driven) -> MoveView {
         let (reached, last_pause) = (standing::reached(entries), standing::last_pause(entries));
         let now = entries.last().unwrap().at;
-        let around = Around { reached, last_pause, now, lease: None, driven, reading: None };
+        let (lease, reading, waiting) = (None, None, Vec::new());
+        let measured = BTreeMap::new();
+        let around = Around { reached, last_pause, now, lease, driven, reading, waiting, measured };
         standing::whole(View::fold(entries).unwrap().unwrap(), around)
     }
 

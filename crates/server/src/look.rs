@@ -1,11 +1,10 @@
 //! Looking without touching: the assessment and the dry run.
 
-use landfall_api::{Assessment, PlanView, PlannedRow, SpecText};
-use landfall_assess::{self as assess, Inventory};
-use landfall_core::facts::{SourceFacts, TargetFacts};
+use landfall_api::{Assessment, PlanView, PlannedRow, Saved, SpecText};
+use landfall_assess as assess;
 use landfall_core::journal::Commitment;
+use landfall_core::spec;
 use landfall_core::status::Road;
-use landfall_core::{Spec, spec};
 use landfall_flow::process;
 use landfall_flow::rehearse::{self, RowPlan};
 
@@ -16,17 +15,25 @@ use crate::standing;
 impl App {
     /// Everything found about a spec's source.
     pub(crate) async fn assess(&self, asked: &SpecText) -> Result<Assessment, Refused> {
+        let Saved { spec, inventory, .. } = self.inventory(asked).await?;
+        Ok(assess::judge(&spec, &inventory, None))
+    }
+
+    /// What an assessment judges: to be saved, or judged elsewhere.
+    pub(crate) async fn inventory(&self, asked: &SpecText) -> Result<Saved, Refused> {
         let spec = spec::parse(&asked.spec_toml)?;
         let ports = self.world.ports(&spec).await?;
-        let survey = assess::collect(&ports.ports(), &spec).await?;
-        Ok(assessment(&spec, &survey))
+        let mut inventory = assess::collect(&ports.ports(), &spec).await?;
+        inventory.experience = landfall_flow::experience(self.store.as_ref()).await?;
+        Ok(Saved::new(spec, inventory))
     }
 
     /// Every row of a move with its calls.
     pub(crate) async fn plan(&self, asked: &SpecText) -> Result<PlanView, Refused> {
         let spec = spec::parse(&asked.spec_toml)?;
         let ports = self.world.ports(&spec).await?;
-        let rehearsal = rehearse::rehearse(&ports.ports(), &spec).await?;
+        let experience = landfall_flow::experience(self.store.as_ref()).await?;
+        let rehearsal = rehearse::rehearse(&ports.ports(), &spec, experience).await?;
         Ok(PlanView {
             name: spec.migration.name.clone(),
             rows: rehearsal.rows.into_iter().map(row).collect(),
@@ -59,38 +66,6 @@ fn row(planned: RowPlan) -> PlannedRow {
 fn without_token(call: &str) -> String {
     let marker = call.strip_prefix("commit marker ").and_then(|rest| rest.split_once(" on "));
     marker.map_or_else(|| call.to_owned(), |(_, at)| format!("commit the marker on {at}"))
-}
-
-fn assessment(spec: &Spec, survey: &Inventory) -> Assessment {
-    Assessment {
-        name: spec.migration.name.clone(),
-        source: source(survey),
-        target: target(spec, survey),
-        findings: assess::findings(spec, survey),
-        looked_inside: survey.inside.is_some(),
-    }
-}
-
-fn source(survey: &Inventory) -> Option<SourceFacts> {
-    let instance = survey.instance.clone()?;
-    Some(SourceFacts {
-        arn: instance.arn,
-        endpoint: instance.endpoint?,
-        engine_version: instance.engine_version,
-        class: instance.class,
-        subnet_group: instance.subnet_group,
-        encrypted: instance.encrypted,
-        kms_key: instance.kms_key,
-        parameter_group: instance.parameter_group.map(|group| group.name.to_string()),
-    })
-}
-
-fn target(spec: &Spec, survey: &Inventory) -> Option<TargetFacts> {
-    let instance = survey.instance.as_ref()?;
-    let version = assess::choose_version(spec, instance, &survey.versions)?;
-    let class = assess::choose_class(spec, instance, &survey.classes)?;
-    let (engine_version, family) = (version.version.clone(), version.family.clone());
-    Some(TargetFacts { engine_version, family, class })
 }
 
 #[cfg(test)]

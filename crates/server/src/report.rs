@@ -100,15 +100,20 @@ fn titles() -> Titles {
     rows.map(|row| (row.step.id().to_owned(), row.step.title().to_owned())).collect()
 }
 
-/// What this version's checks say of what was seen then.
+/// The findings as they were journaled.
 fn judged(entries: &[Entry]) -> Judged {
     let asked = entries.iter().rev().find_map(|entry| {
         if let Record::Started { spec, .. } = &entry.record { Some(spec.as_ref()) } else { None }
     });
     let Some((seen, spec)) = assessed(entries).zip(asked) else { return Judged::NotDone };
-    let found = |inventory: Inventory, spec: &Spec| landfall_assess::findings(spec, &inventory);
-    match serde_json::from_value(seen.clone()) {
-        Ok(inventory) => Judged::Found(found(inventory, spec)),
+    // Older journals hold what was seen, and not what was said of it.
+    let found = match seen.get("findings") {
+        Some(found) => serde_json::from_value(found.clone()),
+        None => serde_json::from_value(seen.clone())
+            .map(|inventory: Inventory| landfall_assess::findings(spec, &inventory)),
+    };
+    match found {
+        Ok(findings) => Judged::Found(findings),
         Err(error) => Judged::Unreadable(error.to_string()),
     }
 }

@@ -1,14 +1,16 @@
 //! Where a move stands, as the API shows it: a journal's fold beside its process table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use landfall_api::{
-    Driven, LeaseView, MoveSummary, MoveView, PauseClock, PausedBy, Place, RowView, Waited,
+    Driven, LeaseView, Measured, MoveSummary, MoveView, PauseClock, PausedBy, Place, RowView,
+    Waited, WaitingAt,
 };
 use landfall_core::journal::{Commitment, Entry, Lease, Record, Request};
 use landfall_core::problem::Writes;
 use landfall_core::status::{Course, Outcome, Run};
+use landfall_core::{Sample, Series};
 use landfall_flow::View;
 use landfall_flow::process::{self, Row};
 
@@ -23,6 +25,8 @@ pub(crate) struct Around {
     pub(crate) lease: Option<Lease>,
     pub(crate) driven: Driven,
     pub(crate) reading: Option<String>,
+    pub(crate) waiting: Vec<WaitingAt>,
+    pub(crate) measured: BTreeMap<Series, Measured>,
 }
 
 /// The steps that the latest attempt reached on its way forward.
@@ -86,6 +90,8 @@ pub(crate) fn whole(view: View, around: Around) -> MoveView {
             until: view.facts.released_at,
             budget_ms: u64::try_from(view.spec.pause_budget().as_millis()).unwrap_or(u64::MAX),
         }),
+        waiting: around.waiting,
+        measured: around.measured,
         lease: around.lease.filter(|lease| lease.until > around.now).map(|lease| LeaseView {
             holder: lease.holder,
             epoch: lease.epoch,
@@ -104,6 +110,15 @@ pub(crate) fn whole(view: View, around: Around) -> MoveView {
         updated_at: view.updated_at,
         last: view.last,
     }
+}
+
+/// A series from an instant on, in short.
+pub(crate) fn measured(samples: &[Sample], from: Timestamp) -> Option<Measured> {
+    let of = || samples.iter().filter(|sample| sample.at >= from);
+    let newest = of().next_back()?;
+    let total = of().map(|sample| sample.average * f64::from(sample.count)).sum();
+    let maximum = of().map(|sample| sample.maximum).fold(f64::MIN, f64::max);
+    Some(Measured { newest: newest.average, at: newest.until, maximum, total })
 }
 
 fn here(view: &View) -> Option<&'static Row> {
@@ -208,7 +223,12 @@ quarantine_group = "sg-source"
 
     fn entries(records: Vec<(Option<&str>, Record)>) -> Vec<Entry> {
         let spec = Box::new(landfall_core::spec::parse(SPEC).unwrap());
-        let started = Record::Started { road: Road::Physical, spec, by: "ann".to_owned() };
+        let started = Record::Started {
+            road: Road::Physical,
+            spec,
+            by: "ann".to_owned(),
+            experience: vec![],
+        };
         [(None, started)]
             .into_iter()
             .chain(records)
@@ -242,7 +262,9 @@ quarantine_group = "sg-source"
         let entries = entries(records);
         let view = View::fold(&entries).unwrap().unwrap();
         let (reached, last_pause) = (reached(&entries), last_pause(&entries));
-        whole(view, Around { reached, last_pause, now, lease: None, driven, reading: None })
+        let (lease, reading, waiting) = (None, None, Vec::new());
+        let measured = BTreeMap::new();
+        whole(view, Around { reached, last_pause, now, lease, driven, reading, waiting, measured })
     }
 
     #[test]

@@ -130,6 +130,16 @@ impl Tell {
             "The longest pause was {} ms; {} sessions were cut, {} statements failed.",
             report.pause_ms, report.sessions_cut, report.failed_statements
         ));
+        let of = |value: &serde_json::Value, key: &str| {
+            value.get(key).map_or_else(|| "not looked".to_owned(), ToString::to_string)
+        };
+        self.say(&format!(
+            "Lag: {} bytes at most, pace {}. Comparison: {}. Parameters carried: {}.",
+            of(&report.lag_verdict, "max_bytes"),
+            of(&report.lag_verdict, "pace"),
+            of(&report.comparison, "verdict"),
+            of(&report.parameters, "carried"),
+        ));
         self.say(&format!(
             "{} writes a second before, {} after. Verdict: {}.",
             report.rate_before, report.rate_after, report.verdict

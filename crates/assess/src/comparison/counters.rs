@@ -17,7 +17,7 @@ use crate::question::performance::{DatabaseTotal, DatabaseTotals, Statements, St
 use crate::question::{Reading, databases, server};
 
 /// Statements kept of one look, over all databases.
-const KEPT: usize = 200;
+const KEPT: usize = 100;
 
 /// A statement that ran less often says nothing.
 const CALLS_MIN: f64 = 10.0;

@@ -47,6 +47,7 @@ pub mod foreign;
 pub mod identity;
 pub mod job;
 pub mod object;
+pub mod performance;
 pub mod reading;
 pub mod replication;
 pub mod role;

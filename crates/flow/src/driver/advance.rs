@@ -43,9 +43,11 @@ impl Drive<'_> {
             match self.view.status.run.clone() {
                 Run::Finished { outcome } => return Ok(outcome),
                 Run::Paused { .. } | Run::NeedsHuman { .. } => {
+                    self.sample().await?;
                     self.pass(self.driver.pace.poll).await?;
                 }
                 Run::Running | Run::Waiting { .. } | Run::AwaitingApproval { .. } => {
+                    self.sample().await?;
                     self.advance().await?;
                 }
             }
@@ -81,7 +83,9 @@ impl Drive<'_> {
             let _: Placed = self.place(Record::Completed { seen: Value::Null }).await?;
             return Ok(());
         }
+        let samples = self.sampler.since(self.view.started_at);
         let look = Look {
+            samples: &samples,
             ports: self.driver.ports,
             spec: &self.view.spec,
             facts: &self.view.facts,

@@ -8,6 +8,7 @@
 mod act;
 mod advance;
 mod lease;
+mod sampler;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use landfall_core::status::{self, Outcome};
 
 use crate::process::{self, Row};
 use crate::view::{View, ViewError};
+use sampler::Sampler;
 
 /// The driver's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,8 @@ struct Drive<'a> {
     rows: &'static [Row],
     /// Looks that failed in a row.
     blind: u32,
+    /// What the replica does, measured.
+    sampler: Sampler,
 }
 
 /// Whether a record got its place.
@@ -127,7 +131,8 @@ impl Driver<'_> {
         let view = View::load(self.store, name).await.map_err(unreadable)?.ok_or(Ended::Unknown)?;
         let lease = self.take_lease(name).await?;
         let rows = process::table(view.status.road);
-        let mut drive = Drive { driver: *self, view, lease, rows, blind: 0 };
+        let sampler = Sampler::of(self.store, name).await.map_err(refused)?;
+        let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler };
         drive.refresh().await?;
         let record = Record::Led { holder: self.holder.to_owned() };
         drive.record(record).await?;

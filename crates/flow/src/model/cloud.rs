@@ -1,6 +1,6 @@
 //! The cloud of the model: RDS's states and delays, as far as a step can tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,10 +8,11 @@ use landfall_core::action::CloudAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{ClusterId, InstanceId, ParameterGroupName, SecurityGroupId};
 use landfall_core::port::Stamp;
+use landfall_core::probe::Probed;
 use landfall_core::port::cloud::{
-    ApplyType, Cloud, CloudEvent, Cluster, EngineVersion, GroupLevel, GroupMembership, Instance,
-    Metric, MetricPoint, MetricQuery, MetricSpan, Parameter, ParameterGroup, ParameterSource,
-    ResourceState, Snapshot, Subject, Surroundings, Tags,
+    Alarm, ApplyType, Cloud, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel,
+    GroupMembership, Instance, Metric, MetricPoint, MetricQuery, MetricSpan, Parameter,
+    ParameterGroup, ParameterSource, ResourceState, Snapshot, Subject, Surroundings, Tags,
 };
 
 use super::{Inner, Later, Server, World};
@@ -62,6 +63,8 @@ pub(super) fn example_versions() -> Vec<EngineVersion> {
         .map(|version| EngineVersion {
             version: version.to_owned(),
             family: "aurora-postgresql15".to_owned(),
+            log_types: vec!["postgresql".to_owned()],
+            features: vec!["s3Import".to_owned(), "s3Export".to_owned()],
         })
         .to_vec()
 }
@@ -77,7 +80,9 @@ impl Inner {
             Later::ClusterReady(id) => self.cluster_state(&id, ResourceState::Available),
             Later::WriterReady(id) => {
                 self.instance_state(&id, ResourceState::Available);
-                self.seed_target();
+                if self.writes(&id) {
+                    self.seed_target();
+                }
             }
             Later::Rebooted(id) => {
                 self.instance_state(&id, ResourceState::Available);
@@ -148,6 +153,7 @@ impl Inner {
             counted: 0,
             counted_beside: 0,
             markers: None,
+            analyzed: false,
             groups: groups.map(|member| member.group.clone()).collect(),
         });
     }
@@ -167,10 +173,19 @@ impl Inner {
         self.event(Subject::Cluster(id.clone()), message);
     }
 
+    /// Whether an instance is the writer of its cluster.
+    fn writes(&self, id: &InstanceId) -> bool {
+        let mut members = self.clusters.values().flat_map(|cluster| &cluster.members);
+        members.any(|member| member.writer && member.instance == *id)
+    }
+
     fn instance_gone(&mut self, id: &InstanceId) {
+        let writer = self.writes(id);
         let Some(instance) = self.instances.remove(id) else { return };
         if instance.cluster.is_some() {
-            self.target = None;
+            if writer {
+                self.target = None;
+            }
             for cluster in self.clusters.values_mut() {
                 cluster.members.retain(|member| member.instance != *id);
             }
@@ -186,14 +201,14 @@ impl Inner {
         match query.metric {
             Metric::OldestReplicationSlotLag => known.then(|| self.lag_at(at)),
             Metric::DatabaseConnections => known.then_some(4.0),
+            Metric::TransactionLogsGeneration => known.then_some(f64::from(1 << 20)),
+            Metric::CpuUtilization => known.then_some(20.0),
+            Metric::WriteLatency => known.then_some(0.002),
             Metric::RdsToAuroraPostgreSqlReplicaLag
-            | Metric::TransactionLogsGeneration
             | Metric::FreeStorageSpace
-            | Metric::CpuUtilization
             | Metric::ReadIops
             | Metric::WriteIops
             | Metric::ReadLatency
-            | Metric::WriteLatency
             | Metric::CommitLatency
             | Metric::DiskQueueDepth
             | Metric::NetworkReceiveThroughput
@@ -225,7 +240,12 @@ impl Cloud for World {
 
     async fn cluster(&self, id: &ClusterId) -> Result<Option<Cluster>, Failure> {
         self.call().await;
-        Ok(self.lock().clusters.get(id).cloned())
+        let inner = self.lock();
+        let mut found = inner.clusters.get(id).cloned();
+        if let Some(cluster) = found.as_mut().filter(|one| one.replicates_from.is_none()) {
+            cluster.detail.latest_restorable = Some(inner.now);
+        }
+        Ok(found)
     }
 
     async fn parameter_group(
@@ -310,19 +330,45 @@ impl Cloud for World {
         Ok(points.iter().filter(whole).map(span).collect())
     }
 
-    async fn surroundings(&self, _instance: &Instance) -> Result<Surroundings, Failure> {
+    async fn surroundings(&self, instance: &Instance) -> Result<Surroundings, Failure> {
         self.call().await;
         Ok(Surroundings {
             maintenance: Ok(vec![]),
             quotas: Ok(vec![]),
-            alarms: Ok(vec![]),
+            alarms: Ok(self.lock().alarms_on(&Subject::Instance(instance.id.clone()))),
             group_shared_with: Ok(vec![]),
         })
+    }
+
+    async fn alarms(&self, subject: &Subject) -> Result<Vec<Alarm>, Failure> {
+        self.call().await;
+        Ok(self.lock().alarms_on(subject))
+    }
+
+    async fn metric_names(&self, subject: &Subject) -> Result<BTreeSet<String>, Failure> {
+        self.call().await;
+        let inner = self.lock();
+        let known = match subject {
+            Subject::Instance(id) => inner.instances.contains_key(id),
+            Subject::Cluster(id) => inner.clusters.contains_key(id),
+        };
+        let names = [Metric::CpuUtilization, Metric::DatabaseConnections];
+        Ok(names.iter().filter(|_| known).map(|metric| metric.name().to_owned()).collect())
+    }
+
+    async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure> {
+        self.call().await;
+        Ok(self.lock().endpoints.get(id).cloned().unwrap_or_default())
     }
 
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {
         self.call().await;
         Ok(self.lock().snapshots.get(id).map(|(_, snapshot)| snapshot.clone()))
+    }
+
+    /// The model is no account: nothing of it says anything about AWS.
+    async fn probe(&self) -> Vec<Probed> {
+        vec![]
     }
 
     async fn act(&self, action: &CloudAction, stamp: &Stamp) -> Result<(), Failure> {

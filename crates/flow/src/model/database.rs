@@ -10,9 +10,10 @@ use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{DatabaseName, Endpoint};
 use landfall_core::port::Database;
 use landfall_core::port::database::{
-    Answer, ExtensionView, MarkerView, Question, ServerView, Session, SessionKind, SessionState,
-    SettingView, SlotView, WriteCounters,
+    Answer, ExtensionView, MarkerView, Question, Said, ServerView, Session, SessionKind,
+    SessionState, SettingView, SlotView, WriteCounters,
 };
+use serde_json::json;
 
 use super::traffic::{APPLICATION, Client, Side};
 use super::{Inner, Server, World};
@@ -59,6 +60,32 @@ impl Inner {
         })
     }
 
+    /// The model's catalogues: counters of its one application, and a table nobody analyzed.
+    fn answer(&self, server: &Server, question: &str) -> Option<Answer> {
+        let shop = Some(DatabaseName::new(APPLICATION));
+        let writes = server.counted;
+        let (database, value) = match question {
+            "database_totals" => {
+                let totals = json!({"name": APPLICATION, "since": null, "commits": writes,
+                    "rollbacks": 0, "blocks_read": 0, "blocks_hit": writes, "temporary_bytes": 0,
+                    "deadlocks": 0});
+                (None, json!({"at": self.now, "databases": {"total": 1, "items": [totals]}}))
+            }
+            "statements" => {
+                let insert = json!({"id": 7, "hash": "insert", "text": "insert into orders",
+                    "calls": writes, "total_ms": writes});
+                (shop, json!({"hidden": 0, "statements": {"total": 1, "items": [insert]}}))
+            }
+            "replica_conflicts" => (None, json!({"cancelled": 0})),
+            "never_analyzed" if !server.analyzed => {
+                let table = json!({"schema": "public", "name": "orders", "bytes": 8192});
+                (shop, json!({"total": 1, "items": [table]}))
+            }
+            _ => return None,
+        };
+        Some(Answer { question: question.to_owned(), database, said: Said::Answer(value) })
+    }
+
     fn sql(&mut self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let now = self.now;
         match action {
@@ -78,6 +105,9 @@ impl Inner {
                 if !rows.iter().any(|(known, _, _)| known == token) {
                     rows.push((token.clone(), position, now));
                 }
+            }
+            DatabaseAction::Analyze { at, .. } => {
+                self.primary(at, action)?.analyzed = true;
             }
             DatabaseAction::TerminateSessions { at, class } => {
                 let (side, _) = self.reach(at)?;
@@ -186,7 +216,11 @@ impl Database for World {
         self.lock().marker(at, token)
     }
 
-    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
+    async fn smoke(
+        &self,
+        at: &Endpoint,
+        sql: &str,
+    ) -> Result<Result<Option<String>, String>, Failure> {
         self.call().await;
         self.lock().reach(at)?;
         Ok(if sql.contains("fail") {
@@ -194,15 +228,16 @@ impl Database for World {
         } else if sql.contains("insert") {
             Err("25006 cannot write in a read-only transaction".to_owned())
         } else {
-            Ok(())
+            // A query of the model is `select` and its value.
+            Ok(sql.strip_prefix("select ").map(str::to_owned))
         })
     }
 
-    /// The model has no catalogues.
-    async fn ask(&self, at: &Endpoint, _: &[Question]) -> Result<Vec<Answer>, Failure> {
+    async fn ask(&self, at: &Endpoint, asked: &[Question]) -> Result<Vec<Answer>, Failure> {
         self.call().await;
-        self.lock().reach(at)?;
-        Ok(vec![])
+        let inner = self.lock();
+        let (_, server) = inner.reach(at)?;
+        Ok(asked.iter().filter_map(|question| inner.answer(server, question.name)).collect())
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {

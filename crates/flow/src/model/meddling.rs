@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use landfall_core::ids::{DatabaseName, Endpoint, SecurityGroupId};
-use landfall_core::port::cloud::{Cluster, ClusterMember, Instance, ResourceState, Subject};
+use landfall_core::ids::{DatabaseName, Endpoint, InstanceId, SecurityGroupId};
+use landfall_core::port::cloud::{
+    Alarm, Cluster, ClusterMember, Instance, Metric, ResourceState, Subject,
+};
 use landfall_core::port::database::SessionState;
-use landfall_core::port::router::{ProxyView, Route, RouterAbility};
+use landfall_core::port::router::{Passage, ProxyView, Route, RouterAbility};
 
 use super::{Delays, Inner, Later};
 
@@ -70,6 +72,13 @@ impl Meddling<'_> {
     /// Puts a cluster there that somebody made.
     pub fn cluster(&mut self, cluster: Cluster) {
         self.inner.clusters.insert(cluster.id.clone(), cluster);
+    }
+
+    /// Puts an alarm on an instance's processor time.
+    pub fn alarm(&mut self, on: &InstanceId, name: &str) {
+        let metric = Metric::CpuUtilization.name().to_owned();
+        let alarm = Alarm { name: name.to_owned(), metric };
+        self.inner.alarms.push((Subject::Instance(on.clone()), alarm));
     }
 
     /// Changes the proxies.
@@ -169,6 +178,11 @@ impl Meddling<'_> {
     /// What the gateway can do.
     pub fn ability(&mut self) -> &mut RouterAbility {
         &mut self.inner.ability
+    }
+
+    /// What every change of a route brings.
+    pub fn passage(&mut self, passage: Passage) {
+        self.inner.passage = passage;
     }
 
     /// How many sessions the source and the target take.

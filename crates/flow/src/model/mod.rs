@@ -6,9 +6,11 @@
 
 mod cloud;
 mod database;
+mod equipment;
 mod executor;
 mod meddling;
 mod orders;
+mod outside;
 mod router;
 mod seed;
 mod store;
@@ -22,10 +24,11 @@ use jiff::Timestamp;
 use landfall_core::ids::{ClusterId, Endpoint, InstanceId, SecurityGroupId};
 use landfall_core::port::Ports;
 use landfall_core::port::cloud::{
-    AttachedParameterGroup, CloudEvent, Cluster, EngineVersion, GroupLevel, GroupMembership,
-    Instance, InstanceDetail, Parameter, ParameterGroup, ResourceState, Snapshot, Subject,
+    Alarm, AttachedParameterGroup, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel,
+    GroupMembership, Instance, InstanceDetail, Parameter, ParameterGroup, ResourceState, Snapshot,
+    Subject,
 };
-use landfall_core::port::router::{ProxyView, Route, RouterAbility};
+use landfall_core::port::router::{Passage, ProxyView, Route, RouterAbility};
 use landfall_core::{Spec, spec};
 
 pub use executor::{Lane, run_to_end};
@@ -84,7 +87,7 @@ pub enum Sabotage {
 }
 
 /// A server of the model.
-#[expect(clippy::struct_excessive_bools, reason = "up and in recovery are independent")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     /// Whether it accepts connections at all.
@@ -101,6 +104,8 @@ pub(crate) struct Server {
     pub(crate) counted_beside: u64,
     /// The marker's table, and its rows with their WAL position and instant.
     pub(crate) markers: Option<Vec<(String, u64, Timestamp)>>,
+    /// Whether its tables have statistics.
+    pub(crate) analyzed: bool,
     /// The groups in force at the firewall.
     pub(crate) groups: Vec<SecurityGroupId>,
 }
@@ -130,6 +135,9 @@ pub(crate) struct Inner {
     /// Snapshots, with the instance each is of.
     pub(crate) snapshots: BTreeMap<String, (InstanceId, Snapshot)>,
     pub(crate) events: Vec<(Subject, CloudEvent)>,
+    /// Alarms, with what each is about.
+    pub(crate) alarms: Vec<(Subject, Alarm)>,
+    pub(crate) endpoints: BTreeMap<ClusterId, Vec<ClusterEndpoint>>,
     pub(crate) versions: Vec<EngineVersion>,
     pub(crate) classes: Vec<String>,
     /// Aurora's parameters, by level.
@@ -158,6 +166,8 @@ pub(crate) struct Inner {
     pub(crate) written: Option<String>,
     /// What the gateway can do.
     pub(crate) ability: RouterAbility,
+    /// What every change of a route brings.
+    pub(crate) passage: Passage,
     /// `max_connections` of the source and of the target.
     pub(crate) takes: (u32, u32),
     pub(crate) proxies: Vec<ProxyView>,
@@ -210,7 +220,11 @@ acknowledge_within = "5s"
 quarantine_group = "sg-quarantine-source"
 sustained_for = "10s"
 [smoke]
-sql = ["select 1"]
+sql = ["select 1", { query = "select 42", expect = 42 }]
+http = [{ url = "http://well.model/{endpoint}", contains = "all is well" }]
+command = [{ program = "/bin/speak", args = ["{host}"] }]
+[baseline]
+compare_for = "5s"
 [limits]
 step_within = "5m"
 look_every = "1s"
@@ -235,6 +249,7 @@ impl World {
             counted: 0,
             counted_beside: 0,
             markers: None,
+            analyzed: false,
             groups: instance.security_groups.iter().map(|m| m.group.clone()).collect(),
         };
         let inner = Inner {
@@ -246,6 +261,8 @@ impl World {
             groups: cloud::example_groups(),
             snapshots: BTreeMap::new(),
             events: Vec::new(),
+            alarms: Vec::new(),
+            endpoints: BTreeMap::new(),
             versions: cloud::example_versions(),
             classes: ["db.r6g.large", "db.r7g.large"].map(str::to_owned).to_vec(),
             offer: cloud::example_offer(),
@@ -263,6 +280,7 @@ impl World {
             routes: BTreeMap::new(),
             written: None,
             ability: router::holding(),
+            passage: Passage::default(),
             takes: (500, 500),
             proxies: vec![router::connected("sidecar-1", now), router::connected("sidecar-2", now)],
             acknowledged: BTreeMap::new(),
@@ -278,7 +296,7 @@ impl World {
     /// The world as ports, with SQL access when the spec gives it.
     pub fn ports(&self, spec: &Spec) -> Ports<'_> {
         let database = spec.access.is_some().then_some(self as _);
-        Ports { cloud: self, database, router: self, clock: self }
+        Ports { cloud: self, database, router: self, tests: self, clock: self }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

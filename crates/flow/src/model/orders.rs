@@ -10,15 +10,16 @@ use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
 use landfall_core::port::Stamp;
 use landfall_core::port::cloud::{
-    Cluster, ClusterMember, GroupLevel, GroupMembership, Instance, Parameter, ParameterGroup,
-    ParameterSource, ResourceState, Snapshot, Subject, TAG_EPOCH, TAG_MIGRATION, Tags,
+    Cluster, ClusterDetail, ClusterMember, GroupLevel, GroupMembership, Instance, Parameter,
+    ParameterGroup, ParameterSource, ResourceState, Snapshot, Subject, TAG_EPOCH, TAG_MIGRATION,
+    Tags,
 };
 
 use super::cloud::{in_force, parameter};
 use super::traffic::Side;
 use super::{Inner, Later, READERS_AT, TARGET_AT};
 
-fn failure(kind: FailureKind, action: &CloudAction, detail: &str) -> Failure {
+pub(super) fn failure(kind: FailureKind, action: &CloudAction, detail: &str) -> Failure {
     Failure::new(kind, action.to_string(), detail)
 }
 
@@ -41,7 +42,7 @@ fn busy(status: &str) -> ResourceState {
     ResourceState::Busy(status.to_owned())
 }
 
-fn already(tags: &Tags, stamp: &Stamp, action: &CloudAction) -> Result<(), Failure> {
+pub(super) fn already(tags: &Tags, stamp: &Stamp, action: &CloudAction) -> Result<(), Failure> {
     if ours(tags, stamp) {
         return Ok(());
     }
@@ -72,7 +73,9 @@ impl Inner {
                 Ok(())
             }
             CloudAction::CreateReplicaCluster(new) => self.create_cluster(new, stamp, action),
-            CloudAction::CreateWriter(new) => self.create_writer(new, stamp, action),
+            CloudAction::CreateWriter(new) | CloudAction::CreateReader(new) => {
+                self.create_member(new, stamp, action)
+            }
             CloudAction::SetInstanceSecurityGroups { instance, groups } => {
                 self.instance(instance, action)?.security_groups = coming(groups);
                 let subject = Subject::Instance(instance.clone());
@@ -87,6 +90,12 @@ impl Inner {
             }
             CloudAction::RebootInstance { instance } => self.reboot(instance, action),
             CloudAction::PromoteCluster { cluster } => self.promote(cluster, stamp, action),
+            CloudAction::SetClusterSettings { cluster, settings } => {
+                self.our_cluster(cluster, stamp, action)?;
+                self.set_cluster(cluster, settings);
+                Ok(())
+            }
+            CloudAction::Equip(equipment) => self.equip(equipment, stamp, action),
             CloudAction::ProtectCluster { cluster } => {
                 self.our_cluster(cluster, stamp, action)?.deletion_protected = true;
                 Ok(())
@@ -113,7 +122,7 @@ impl Inner {
         }
     }
 
-    fn instance(
+    pub(super) fn instance(
         &mut self,
         id: &InstanceId,
         action: &CloudAction,
@@ -140,7 +149,7 @@ impl Inner {
     }
 
     /// A cluster that this move made.
-    fn our_cluster(
+    pub(super) fn our_cluster(
         &mut self,
         id: &ClusterId,
         stamp: &Stamp,
@@ -220,13 +229,14 @@ impl Inner {
             backup_retention_days: new.backup_retention_days,
             deletion_protected: false,
             tags: tags(stamp),
+            detail: ClusterDetail { serverless: new.serverless, ..ClusterDetail::default() },
         };
         self.clusters.insert(new.cluster.clone(), cluster);
         self.plan(self.delays.cluster, Later::ClusterReady(new.cluster.clone()));
         Ok(())
     }
 
-    fn create_writer(
+    fn create_member(
         &mut self,
         new: &NewWriter,
         stamp: &Stamp,
@@ -236,7 +246,8 @@ impl Inner {
             return already(&instance.tags, stamp, action);
         }
         let cluster = self.cluster(&new.cluster, action)?;
-        cluster.members.push(ClusterMember { instance: new.instance.clone(), writer: true });
+        let writer = cluster.members.is_empty();
+        cluster.members.push(ClusterMember { instance: new.instance.clone(), writer });
         let endpoint = cluster.endpoint.clone();
         let mut instance = super::example_instance(&self.source_at.clone());
         instance.id = new.instance.clone();

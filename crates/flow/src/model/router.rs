@@ -7,7 +7,7 @@ use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{Endpoint, ServiceName};
 use landfall_core::port::Router;
 use landfall_core::port::router::{
-    AtHold, ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic,
+    AtHold, Passage, ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic,
 };
 
 use super::traffic::Side;
@@ -24,6 +24,7 @@ pub(super) fn connected(node: &str, now: Timestamp) -> ProxyView {
         acknowledged: Some(0),
         rejected: None,
         at_hold: AtHold::Wait,
+        waiting: None,
     }
 }
 
@@ -94,6 +95,7 @@ impl Inner {
         let Some(wanted) = wanted(action, standing.as_ref()) else {
             return refused(FailureKind::NotFound, "the service has no route".to_owned());
         };
+        let wanted = Route { passage: self.passage.clone(), ..wanted };
         let found = standing.as_ref().map_or(0, |route| route.epoch);
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
@@ -124,6 +126,7 @@ fn wanted(action: &RouteAction, standing: Option<&Route>) -> Option<Route> {
             endpoint: endpoint.clone(),
             traffic: Traffic::Open,
             epoch: *epoch,
+            passage: Passage::default(),
         },
         RouteAction::Hold { epoch, .. } => {
             Route { traffic: Traffic::Held, epoch: *epoch, ..standing?.clone() }

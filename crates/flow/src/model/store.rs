@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use landfall_core::ids::{Epoch, MigrationName, Seq, ServiceName};
 use landfall_core::journal::{Author, Entry, Lease, NewEntry, RECORD_VERSION, Store, StoreError};
 use landfall_core::port::router::Route;
+use landfall_core::sample::{self, Sample, Series};
 
 /// A lease that was given back ended here, and is nobody's to renew.
 const GIVEN_BACK: Timestamp = Timestamp::UNIX_EPOCH;
@@ -17,6 +18,7 @@ struct Inner {
     entries: BTreeMap<MigrationName, Vec<Entry>>,
     leases: BTreeMap<MigrationName, Lease>,
     routes: BTreeMap<ServiceName, Route>,
+    samples: BTreeMap<(MigrationName, Series), Vec<Sample>>,
 }
 
 /// A journal in memory.
@@ -142,6 +144,26 @@ impl Store for MemoryStore {
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
         Ok(self.lock().routes.values().cloned().collect())
+    }
+
+    async fn put_samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+        samples: &[Sample],
+    ) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        sample::add(inner.samples.entry((migration.clone(), series)).or_default(), samples);
+        Ok(())
+    }
+
+    async fn samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+    ) -> Result<Vec<Sample>, StoreError> {
+        let found = self.lock().samples.get(&(migration.clone(), series)).cloned();
+        Ok(found.unwrap_or_default())
     }
 
     async fn put_route(&self, route: &Route) -> Result<(), StoreError> {

@@ -27,6 +27,7 @@ const AFTER: &str = "The target takes writes; the source is fenced and holds eve
 /// The rows, in order.
 pub const PHYSICAL: &[Row] = &[
     prepare(&steps::AssessSource, Nothing, UNTOUCHED),
+    prepare(&steps::RecordBaseline, Nothing, UNTOUCHED),
     prepare(&steps::APPROVE_BACKUPS, Nothing, UNTOUCHED),
     prepare(&steps::EnableBackups, Keeps("backups stay on"), BESIDE),
     prepare(&steps::TranslateParameters, Reverts("deletes both parameter groups"), BESIDE),
@@ -70,7 +71,10 @@ pub const PHYSICAL: &[Row] = &[
     },
     after(Verify, &steps::FinishTarget),
     after(Verify, &steps::SMOKE_AGAIN),
+    after(Verify, &steps::AddReaders),
     after(Verify, &steps::MoveReaders),
+    after(Verify, &steps::CarryOver),
+    after(Verify, &steps::CompareWithBaseline),
     after(Soak, &steps::KeepFence),
     after(Retire, &steps::APPROVE_RETIREMENT),
     after(Retire, &steps::CleanUp),

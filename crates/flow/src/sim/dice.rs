@@ -95,7 +95,7 @@ pub(super) fn spec(dice: &Dice) -> Spec {
     let mut spec = example_spec();
     if dice.chance(300) {
         spec.access = None;
-        spec.smoke.sql.clear();
+        spec.smoke.clear();
     } else {
         spec.cutover.fence = dice.pick(&[FenceKind::Auto, FenceKind::Auto, FenceKind::Reboot]);
     }

@@ -15,6 +15,7 @@ use landfall_core::ids::{MigrationName, Seq, ServiceName};
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
 use landfall_core::port::Clock;
 use landfall_core::port::router::Route;
+use landfall_core::{Sample, Series};
 
 /// What becomes of a driver at a journal write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,23 @@ impl Store for Pulse<'_> {
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
         self.store.routes().await
+    }
+
+    async fn put_samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+        samples: &[Sample],
+    ) -> Result<(), StoreError> {
+        self.store.put_samples(migration, series, samples).await
+    }
+
+    async fn samples(
+        &self,
+        migration: &MigrationName,
+        series: Series,
+    ) -> Result<Vec<Sample>, StoreError> {
+        self.store.samples(migration, series).await
     }
 
     async fn put_route(&self, route: &Route) -> Result<(), StoreError> {

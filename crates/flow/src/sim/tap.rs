@@ -4,7 +4,7 @@
 //! What happens is decided by a [`Tap`]; nothing is random here. The harness scripts it, the
 //! simulator rolls dice. Every order passes here, so this is also where orders are counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,15 +18,18 @@ use landfall_core::ids::{
     ClusterId, DatabaseName, Endpoint, InstanceId, ParameterGroupName, ServiceName,
 };
 use landfall_core::port::cloud::{
-    CloudEvent, Cluster, EngineVersion, GroupLevel, Instance, MetricPoint, MetricQuery, MetricSpan,
-    Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
+    Alarm, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel, Instance, MetricPoint,
+    MetricQuery, MetricSpan, Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
 };
 use landfall_core::port::database::{
     Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
     WriteCounters,
 };
 use landfall_core::port::router::{Route, RouteView, RouterAbility};
-use landfall_core::port::{Clock, Cloud, Database, Ports, Router, Stamp};
+use landfall_core::port::tests::TestRun;
+use landfall_core::port::{Clock, Cloud, Database, Ports, Router, Stamp, Tests};
+use landfall_core::probe::Probed;
+use landfall_core::spec::{CommandTest, HttpTest};
 
 /// What becomes of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +96,7 @@ impl<'a> Tapped<'a> {
     /// The ports behind the tap.
     pub fn ports(&self) -> Ports<'_> {
         let database = self.ports.database.map(|_| self as &dyn Database);
-        Ports { cloud: self, database, router: self, clock: self.ports.clock }
+        Ports { cloud: self, database, router: self, tests: self, clock: self.ports.clock }
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -243,8 +246,24 @@ impl Cloud for Tapped<'_> {
         self.look("the surroundings", self.ports.cloud.surroundings(instance)).await
     }
 
+    async fn alarms(&self, subject: &Subject) -> Result<Vec<Alarm>, Failure> {
+        self.look("alarms", self.ports.cloud.alarms(subject)).await
+    }
+
+    async fn metric_names(&self, subject: &Subject) -> Result<BTreeSet<String>, Failure> {
+        self.look("the names of metrics", self.ports.cloud.metric_names(subject)).await
+    }
+
+    async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure> {
+        self.look("endpoints", self.ports.cloud.cluster_endpoints(id)).await
+    }
+
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {
         self.look("a snapshot", self.ports.cloud.snapshot(id)).await
+    }
+
+    async fn probe(&self) -> Vec<Probed> {
+        self.ports.cloud.probe().await
     }
 
     async fn act(&self, action: &CloudAction, stamp: &Stamp) -> Result<(), Failure> {
@@ -290,7 +309,11 @@ impl Database for Tapped<'_> {
         self.look("the marker", self.database()?.marker(at, token)).await
     }
 
-    async fn smoke(&self, at: &Endpoint, sql: &str) -> Result<Result<(), String>, Failure> {
+    async fn smoke(
+        &self,
+        at: &Endpoint,
+        sql: &str,
+    ) -> Result<Result<Option<String>, String>, Failure> {
         self.look("a smoke test", self.database()?.smoke(at, sql)).await
     }
 
@@ -301,6 +324,18 @@ impl Database for Tapped<'_> {
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let database = self.database()?;
         self.order(action.clone().into(), || database.act(action)).await
+    }
+}
+
+/// A test outside is asked as it stands: what fails there is the test's own answer.
+#[async_trait]
+impl Tests for Tapped<'_> {
+    async fn http(&self, test: &HttpTest, at: &Endpoint) -> TestRun {
+        self.ports.tests.http(test, at).await
+    }
+
+    async fn command(&self, test: &CommandTest, at: &Endpoint) -> TestRun {
+        self.ports.tests.command(test, at).await
     }
 }
 

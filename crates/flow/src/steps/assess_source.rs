@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use landfall_core::facts::{SourceFacts, TargetFacts};
 use landfall_core::failure::{Failure, Retry};
+use landfall_core::finding::Assessed;
+use landfall_core::port::cloud::Instance;
+use landfall_core::quantity::ByteCount;
 use landfall_core::{Code, Fact, Facts, Finding, Problem, Spec};
+use serde::{Deserialize, Serialize};
 
 use crate::step::{Look, Plan, Step};
 use landfall_assess::{self as assess, Inventory};
@@ -19,26 +23,58 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// The first step.
 pub struct AssessSource;
 
+/// What was found, with the little of it that the step decides on: a source of many databases has
+/// more answers than a journal should keep.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    instance: Option<Instance>,
+    target: Option<TargetFacts>,
+    findings: Vec<Finding>,
+    bytes: ByteCount,
+    not_looked: Option<Failure>,
+}
+
+impl Seen {
+    fn of(spec: &Spec, survey: Inventory) -> Self {
+        let findings = assess::findings(spec, &survey);
+        let instance = survey.instance.as_ref();
+        let version = instance.and_then(|at| assess::choose_version(spec, at, &survey.versions));
+        let class = instance.and_then(|at| assess::choose_class(spec, at, &survey.classes));
+        let target = version.zip(class).map(|(version, class)| TargetFacts {
+            engine_version: version.version.clone(),
+            family: version.family.clone(),
+            class,
+        });
+        let bytes = instance.map(|at| assess::forecast::forecast(&survey, at).bytes);
+        let bytes = bytes.unwrap_or_default();
+        Self { target, findings, bytes, instance: survey.instance, not_looked: survey.not_looked }
+    }
+}
+
 impl Step for AssessSource {
     const ID: &'static str = "prepare.assess_source";
     const TITLE: &'static str = "Assess the source";
-    type Seen = Inventory;
+    type Seen = Seen;
 
-    async fn observe(&self, look: &Look<'_>) -> Result<Inventory, Failure> {
-        assess::collect(&look.ports, look.spec).await
+    async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
+        let mut survey = assess::collect(&look.ports, look.spec).await?;
+        survey.experience.clone_from(&look.facts.experience);
+        Ok(Seen::of(look.spec, survey))
     }
 
-    fn plan(&self, spec: &Spec, facts: &Facts, survey: &Inventory) -> Plan {
-        let findings = assess::findings(spec, survey);
-        if let Some(problem) = blocked(&findings) {
-            if !may_pass(survey) {
+    fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        if let Some(problem) = blocked(&seen.findings) {
+            if !may_pass(seen) {
                 return Plan::blocked(problem);
             }
             let why = "the database to answer the assessment";
             return Plan::wait(spec, why, problem.primary.clone()).or(ANSWERS_WITHIN, problem);
         }
-        let Some(instance) = &survey.instance else { return Plan::blocked(no_endpoint(spec)) };
+        let Some(instance) = &seen.instance else { return Plan::blocked(no_endpoint(spec)) };
         let Some(endpoint) = &instance.endpoint else { return Plan::blocked(no_endpoint(spec)) };
+        if facts.assessed.is_none() {
+            return Plan::Learn(Fact::Assessed(Assessed::new(&seen.findings, seen.bytes)));
+        }
         if facts.source.is_none() {
             return Plan::Learn(Fact::Source(SourceFacts {
                 arn: instance.arn.clone(),
@@ -54,26 +90,20 @@ impl Step for AssessSource {
                     .map(|group| group.name.to_string()),
             }));
         }
-        let version = assess::choose_version(spec, instance, &survey.versions);
-        let class = assess::choose_class(spec, instance, &survey.classes);
-        match (&facts.target, version.zip(class)) {
-            (None, Some((version, class))) => Plan::Learn(Fact::Target(TargetFacts {
-                engine_version: version.version.clone(),
-                family: version.family.clone(),
-                class,
-            })),
+        match (&facts.target, &seen.target) {
+            (None, Some(target)) => Plan::Learn(Fact::Target(target.clone())),
             _ => Plan::Done,
         }
     }
 
-    fn undo(&self, _: &Spec, _: &Facts, _: &Inventory) -> Plan {
+    fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
 }
 
 /// A database that did not answer at one look may answer at the next.
-fn may_pass(survey: &Inventory) -> bool {
-    let policy = survey.not_looked.as_ref().map(|failure| failure.kind.policy().0);
+fn may_pass(seen: &Seen) -> bool {
+    let policy = seen.not_looked.as_ref().map(|failure| failure.kind.policy().0);
     matches!(policy, Some(Retry::After { .. }))
 }
 

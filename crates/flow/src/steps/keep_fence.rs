@@ -1,19 +1,21 @@
 //! Purpose: the source stays fenced, and a person says when the move is good.
 //! Reads: the source's groups, again and again; with read-only services, whether the target has
-//!   readers by now.
+//!   readers by now; once the target was watched long enough, what it is compared by.
 //! Changes: puts the quarantine group back when somebody took it off.
 //! Undo: refused; the target is the database.
 //! If it dies here: the source is as it is; the next start looks and closes it.
 
 use landfall_core::action::CloudAction;
+use landfall_core::comparison::Comparison;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Instance, ResourceState};
+use landfall_core::quantity::duration_text;
 use landfall_core::spec::Approval;
-use landfall_core::{Facts, Spec};
+use landfall_core::{Code, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::move_readers::{self, MoveReaders};
-use super::{Membership, groups_are};
+use super::{Membership, compare_with_baseline, groups_are};
 use crate::step::{Look, Plan, Step};
 
 /// The gate that this step keeps.
@@ -28,6 +30,9 @@ pub struct Seen {
     source: Option<Instance>,
     /// The target has readers, and a read-only service does not lead to them.
     readers_due: bool,
+    /// The target beside what the source was, when that is due.
+    #[serde(default)]
+    comparison: Option<Box<Comparison>>,
 }
 
 impl Step for KeepFence {
@@ -37,7 +42,8 @@ impl Step for KeepFence {
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let source = look.ports.cloud.instance(&look.spec.source.instance).await?;
-        Ok(Seen { source, readers_due: move_readers::is_due(look).await? })
+        let readers_due = move_readers::is_due(look).await?;
+        Ok(Seen { source, readers_due, comparison: compare_with_baseline::when_due(look).await })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -55,14 +61,32 @@ impl Step for KeepFence {
         if seen.readers_due {
             return Plan::Return(MoveReaders::ID);
         }
-        let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
-        if accepted || spec.approve.acceptance == Approval::Automatic {
-            return Plan::Done;
+        if let (None, Some(comparison)) = (&facts.comparison, &seen.comparison) {
+            return Plan::Learn(Fact::Compared(comparison.clone()));
         }
-        Plan::Gate(ACCEPT_GATE)
+        let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
+        match spec.approve.acceptance {
+            _ if accepted => Plan::Done,
+            // Nobody would read the verdict before the source is given up.
+            Approval::Automatic if compare_with_baseline::is_awaited(facts) => compared(spec),
+            Approval::Automatic => Plan::Done,
+            Approval::Person => Plan::Gate(ACCEPT_GATE),
+        }
     }
 
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
+}
+
+/// The wait for the comparison, with the fence watched meanwhile.
+fn compared(spec: &Spec) -> Plan {
+    let watched = spec.baseline.compare_for;
+    let late = Problem::new(
+        Code::WaitTooLong,
+        "the target was not compared with the source in time",
+        "Run `landfall resume` to look again; the target takes the writes meanwhile.",
+    );
+    let why = format!("the target to be watched for {}", duration_text::to_text(watched));
+    Plan::wait(spec, why, "").or(watched.saturating_add(spec.limits.step_within), late)
 }

@@ -10,7 +10,7 @@ use landfall_core::ByteCount;
 use landfall_core::facts::MetricVerdict;
 use landfall_core::port::cloud::MetricPoint;
 
-use super::sustain_lag::bytes;
+use landfall_assess::lag::bytes;
 
 /// Near enough to zero to be a touch.
 const NEAR_ZERO: ByteCount = ByteCount::mebi(1);

@@ -1,9 +1,12 @@
 //! The steps, one file each. What they share is small and stands here: reading an object and
 //! telling whose it is.
 
+mod add_readers;
 mod adopt_route;
 mod assess_source;
+mod carry_over;
 mod clean_up;
+mod compare_with_baseline;
 mod create_replica_cluster;
 mod create_writer;
 mod drain_replica;
@@ -20,6 +23,7 @@ mod point_at_target;
 mod prepare_marker;
 mod promote_replica;
 mod prove_fence;
+mod record_baseline;
 mod rehearse_route;
 mod release_traffic;
 mod retire_source;
@@ -31,9 +35,12 @@ mod validate_replica;
 mod wait_available;
 mod wait_writable;
 
+pub use add_readers::AddReaders;
 pub use adopt_route::AdoptRoute;
 pub use assess_source::AssessSource;
+pub use carry_over::CarryOver;
 pub use clean_up::CleanUp;
+pub use compare_with_baseline::CompareWithBaseline;
 pub use create_replica_cluster::CreateReplicaCluster;
 pub use create_writer::CreateWriter;
 pub use drain_replica::DrainReplica;
@@ -49,6 +56,7 @@ pub use point_at_target::PointAtTarget;
 pub use prepare_marker::PrepareMarker;
 pub use promote_replica::PromoteReplica;
 pub use prove_fence::ProveFence;
+pub use record_baseline::RecordBaseline;
 pub use rehearse_route::RehearseRoute;
 pub use release_traffic::ReleaseTraffic;
 pub use retire_source::RetireSource;

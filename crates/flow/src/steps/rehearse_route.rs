@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 use landfall_core::failure::Failure;
 use landfall_core::port::Database;
 use landfall_core::port::database::SettingView;
-use landfall_core::port::router::RouterAbility;
+use landfall_core::port::router::{ProxyView, RouterAbility};
+use landfall_core::port::tests::TestRun;
 use landfall_core::quantity::duration_text;
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::prove_fence::prepared_problem;
 use super::services::{self, Order, Services, acknowledged};
-use super::smoke::{failing, smoke_problem};
-use super::{endpoint, gateway_problem, source_endpoint, target};
+use super::{endpoint, gateway_problem, smoke, source_endpoint, target};
 use crate::step::{Look, Plan, Step};
 use landfall_assess::bypass;
 
@@ -36,13 +36,15 @@ pub struct Seen {
     services: Services,
     ability: RouterAbility,
     way: Result<(), String>,
+    /// The owner's tests, once each time the gateway is tried anew.
+    #[serde(default)]
+    tests: Vec<TestRun>,
     inside: Option<Inside>,
 }
 
 /// What access shows of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Inside {
-    failing: Vec<String>,
     prepared: Vec<String>,
     room: Room,
 }
@@ -68,7 +70,10 @@ impl Step for RehearseRoute {
         let cluster = target(look).await?;
         let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
         let router = look.ports.router;
+        // A program is not run again for each look at a proxy that is late.
+        let tried = look.facts.gateway.is_some();
         Ok(Seen {
+            tests: if tried { vec![] } else { smoke::run(look, &at).await? },
             services: services::look_at(look).await?,
             ability: router.ability().await?,
             way: router.probe(&at).await?,
@@ -85,14 +90,18 @@ impl Step for RehearseRoute {
                      `landfall resume`.",
             ));
         }
-        let inside = seen.inside.as_ref().and_then(|inside| not_ready(spec, inside));
-        if let Some(problem) = inside.or_else(|| too_short(spec, seen.ability)) {
+        let inside = || seen.inside.as_ref().and_then(not_ready);
+        let tests = smoke::failing(&seen.tests, "the replica");
+        if let Some(problem) = tests.or_else(inside).or_else(|| too_short(spec, seen.ability)) {
             return Plan::blocked(problem);
         }
         if facts.gateway != Some(seen.ability) {
             return Plan::Learn(Fact::Gateway(seen.ability));
         }
-        let tight = seen.inside.as_ref().and_then(|inside| tighter(inside.room));
+        let tight = seen
+            .inside
+            .as_ref()
+            .and_then(|inside| tighter(spec, inside.room, passages(&seen.services)));
         let through = passing(&seen.services);
         for (about, text) in [(ROOM, tight), (WHO_CANNOT_HOLD, through)] {
             if let Some(text) = text.filter(|_| !facts.warnings.contains_key(about)) {
@@ -118,7 +127,6 @@ async fn inside(look: &Look<'_>, replica: &Endpoint) -> Result<Option<Inside>, F
         return Ok(None);
     };
     Ok(Some(Inside {
-        failing: failing(database, replica, &look.spec.smoke.sql).await?,
         prepared: database.prepared_transactions(source).await?,
         room: room(database, source, replica).await?,
     }))
@@ -132,8 +140,19 @@ async fn room(
     let parties = bypass::parties(&database.sessions(source).await?);
     let sessions = parties.iter().map(|party| party.count as u64).sum();
     let (source, target) = (database.settings(source).await?, database.settings(replica).await?);
-    let takes = |settings: &Settings| settings.get("max_connections")?.value.parse().ok();
     Ok(Room { sessions, source: takes(&source), target: takes(&target) })
+}
+
+/// What applications get of `max_connections`: some places are kept for those who look after it.
+fn takes(settings: &Settings) -> Option<u64> {
+    const KEPT: [&str; 3] = [
+        "superuser_reserved_connections",
+        "reserved_connections",
+        "rds.rds_superuser_reserved_connections",
+    ];
+    let number = |name: &str| settings.get(name)?.value.parse::<u64>().ok();
+    let kept: u64 = KEPT.iter().filter_map(|name| number(name)).sum();
+    Some(number("max_connections")?.saturating_sub(kept))
 }
 
 /// Sessions beyond what the target takes are refused by it, all at once at the release.
@@ -147,10 +166,29 @@ fn too_small(room: Room) -> Option<Problem> {
     ))
 }
 
-fn tighter(room: Room) -> Option<String> {
-    let (source, target) = room.source.zip(room.target).filter(|(s, t)| t < s)?;
-    let now = room.sessions;
-    Some(format!("the target takes {target} sessions, the source {source}; there are {now} now"))
+/// Proxies that let connections of the writer's service through.
+fn passages(services: &Services) -> u64 {
+    let proxies = services.first().map(|one| one.view.proxies.as_slice()).unwrap_or_default();
+    let through = |proxy: &&ProxyView| proxy.connected_since.is_some() && proxy.subscribed;
+    proxies.iter().filter(through).count() as u64
+}
+
+fn tighter(spec: &Spec, room: Room, proxies: u64) -> Option<String> {
+    let target = room.target?;
+    if let Some(limit) = spec.route.sessions_per_proxy {
+        let all = proxies.saturating_mul(limit.get().into());
+        return (all > target).then(|| {
+            format!(
+                "the target takes {target} sessions, and {proxies} proxies let {all} through \
+                 (route.sessions_per_proxy)"
+            )
+        });
+    }
+    let (source, now) = (room.source.filter(|source| target < *source)?, room.sessions);
+    Some(format!(
+        "the target takes {target} sessions, the source {source}; there are {now} now. More that \
+         were held come at once, unless route.sessions_per_proxy lets them take turns"
+    ))
 }
 
 /// Who lets connections through in the hold, by name: the others are waited for all the same.
@@ -164,10 +202,7 @@ fn passing(services: &Services) -> Option<String> {
     })
 }
 
-fn not_ready(spec: &Spec, seen: &Inside) -> Option<Problem> {
-    if !seen.failing.is_empty() {
-        return Some(smoke_problem(&seen.failing, spec.smoke.sql.len(), "the replica"));
-    }
+fn not_ready(seen: &Inside) -> Option<Problem> {
     prepared_problem(&seen.prepared).or_else(|| too_small(seen.room))
 }
 

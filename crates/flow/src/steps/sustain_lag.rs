@@ -1,5 +1,6 @@
 //! Purpose: show that the replica keeps up with production traffic over a window, not for a moment.
-//! Reads: `OldestReplicationSlotLag` of the source since this step began.
+//! Reads: `OldestReplicationSlotLag` and `TransactionLogsGeneration` of the source since this step
+//!   began, what the sampler measured, and the peak that the baseline knows.
 //! Changes: nothing; the verdict is remembered with its figures.
 //! Undo: nothing to undo.
 //! If it dies here: CloudWatch keeps the points; the window goes on.
@@ -8,21 +9,23 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_core::facts::SustainedLag;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Metric, MetricPoint, MetricQuery, Subject};
-use landfall_core::{ByteCount, Code, Fact, Facts, Problem, Spec};
+use landfall_core::{ByteCount, Code, Fact, Facts, Problem, Series, Spec};
 use serde::{Deserialize, Serialize};
 
-use crate::step::{Look, Plan, Step};
+use crate::step::{Look, Plan, SKEW_AT_MOST, Step, highest, total};
+use landfall_assess::lag::{self, Wanted, Watched, bytes};
 
-/// CloudWatch reports once a minute; a longer silence is a hole.
-const GAP_AT_MOST: SignedDuration = SignedDuration::from_mins(3);
+/// A long window is looked at so many times at most.
+const LOOKS_AT_MOST: u32 = 120;
 
 /// The window of production traffic.
 pub struct SustainLag;
 
-/// The points since the step began.
+/// The newest point, and what they all come to so far.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
-    points: Vec<MetricPoint>,
+    newest: Option<Timestamp>,
+    judged: Result<SustainedLag, String>,
     now: Timestamp,
 }
 
@@ -32,22 +35,31 @@ impl Step for SustainLag {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let now = look.now();
-        let query = MetricQuery {
-            metric: Metric::OldestReplicationSlotLag,
-            subject: Subject::Instance(look.spec.source.instance.clone()),
-            from: look.entered_at,
-            to: now,
+        let lag = points(look, Metric::OldestReplicationSlotLag).await?;
+        let wal = points(look, Metric::TransactionLogsGeneration).await?;
+        let newest = lag.last().map(|point| point.at);
+        let watched = Watched {
+            lag: &lag,
+            wal: &wal,
+            after: look.facts.watched_after.flatten(),
+            source_peak: look.facts.baseline.as_ref().and_then(|baseline| baseline.wal_peak),
+            replay_max: highest(look.samples, Series::ReplayBytesPerSecond).map(bytes),
+            conflicts: total(look.samples, Series::ReplicaConflicts).map(|sum| bytes(sum).0),
         };
-        Ok(Seen { points: look.ports.cloud.metric(&query).await?, now })
+        let wanted =
+            Wanted { limit: limit(look.spec), sustained_for: look.spec.cutover.sustained_for };
+        Ok(Seen { newest, judged: lag::judge(&watched, wanted), now: look.now() })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         if facts.sustained.is_some() {
             return Plan::Done;
         }
-        match sustained(spec, &seen.points) {
-            Ok(verdict) => Plan::Conclude(Fact::Sustained(verdict)),
+        if facts.watched_after.is_none() {
+            return Plan::Learn(Fact::Watched { after: seen.newest });
+        }
+        match &seen.judged {
+            Ok(verdict) => Plan::Conclude(Fact::Sustained(verdict.clone())),
             Err(reading) => {
                 let why = format!(
                     "lag to stay under {} for {:#}",
@@ -61,7 +73,9 @@ impl Step for SustainLag {
                      resume` watches again, `landfall abort` deletes the replica.",
                 )
                 .detail(reading.clone());
-                Plan::wait(spec, why, reading).or(spec.limits.lag_sustained_within, late)
+                Plan::wait(spec, why, reading.clone())
+                    .or(spec.limits.lag_sustained_within, late)
+                    .seldom(spec.cutover.sustained_for / LOOKS_AT_MOST)
             }
         }
     }
@@ -71,57 +85,22 @@ impl Step for SustainLag {
     }
 }
 
+/// Everything since the step began, and a little more: AWS's clock may be behind ours, or ahead.
+/// What counts is decided on AWS's timestamps alone.
+async fn points(look: &Look<'_>, metric: Metric) -> Result<Vec<MetricPoint>, Failure> {
+    let query = MetricQuery {
+        metric,
+        subject: Subject::Instance(look.spec.source.instance.clone()),
+        from: look.entered_at.checked_sub(SKEW_AT_MOST).unwrap_or(look.entered_at),
+        to: look.now().checked_add(SKEW_AT_MOST).unwrap_or(Timestamp::MAX),
+    };
+    look.ports.cloud.metric(&query).await
+}
+
 /// The saw-tooth of an idle source rises by a segment each time it is switched; `lag_max` counts
 /// on top of that.
 fn limit(spec: &Spec) -> ByteCount {
     ByteCount(spec.cutover.lag_max.0.saturating_add(ByteCount::RDS_SEGMENT.0))
-}
-
-/// The newest stretch of points under the limit, when it is long enough.
-fn sustained(spec: &Spec, points: &[MetricPoint]) -> Result<SustainedLag, String> {
-    let Some(newest) = points.last() else { return Err("no data point yet".to_owned()) };
-    // Below zero there is no slot, and so nothing that keeps up.
-    let keeps_up = 0.0..=as_f64(limit(spec));
-    let mut later = newest.at;
-    // Where points are missing nobody knows the lag: the stretch ends there.
-    let mut known = |at: Timestamp| {
-        let gap = later.duration_since(at);
-        later = at;
-        gap <= GAP_AT_MOST
-    };
-    let under: Vec<_> = points
-        .iter()
-        .rev()
-        .take_while(|point| keeps_up.contains(&point.value) && known(point.at))
-        .collect();
-    let Some(oldest) = under.last() else {
-        return Err(format!("lag {} at {:.0}", bytes(newest.value), newest.at));
-    };
-    let span = newest.at.duration_since(oldest.at).unsigned_abs();
-    if span < spec.cutover.sustained_for {
-        return Err(format!("lag {}, steady for {} s", bytes(newest.value), span.as_secs()));
-    }
-    let worst = under.iter().map(|point| point.value).fold(0.0, f64::max);
-    Ok(SustainedLag {
-        points: u32::try_from(under.len()).unwrap_or(u32::MAX),
-        lag_max: bytes(worst),
-        from: oldest.at,
-        to: newest.at,
-    })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a limit far below 2^52 bytes")]
-fn as_f64(count: ByteCount) -> f64 {
-    count.0 as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a metric in bytes, clamped to what a byte count can be"
-)]
-pub(super) fn bytes(value: f64) -> ByteCount {
-    ByteCount(value.max(0.0) as u64)
 }
 
 #[cfg(test)]
@@ -129,23 +108,34 @@ mod tests {
     use super::*;
     use crate::model::example_spec;
 
-    fn at(second: i64, mebi: f64) -> MetricPoint {
-        MetricPoint { at: Timestamp::from_second(second).unwrap(), value: mebi * 1048576.0 }
+    fn seen(judged: Result<SustainedLag, String>) -> Seen {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        Seen { newest: Some(at), judged, now: at }
     }
 
     #[test]
-    fn a_window_is_a_stretch_without_a_break() {
-        let mut spec = example_spec();
-        spec.cutover.sustained_for = std::time::Duration::from_secs(60);
-        assert!(sustained(&spec, &[]).is_err(), "no point is not a zero");
-        assert!(sustained(&spec, &[at(0, 1.0)]).is_err(), "one point is no window");
-        let gone = [at(0, -1.0), at(60, -1.0), at(120, -1.0)];
-        assert!(sustained(&spec, &gone).is_err(), "no slot is not a zero");
-        let good = [at(0, 500.0), at(60, 3.0), at(120, 64.0)];
-        assert_eq!(sustained(&spec, &good).unwrap().points, 2);
-        let hole = [at(0, 1.0), at(3600, 1.0)];
-        assert!(sustained(&spec, &hole).is_err(), "an hour without points is no hour without lag");
-        let broken = [at(0, 1.0), at(60, 1.0), at(120, 300.0)];
-        assert!(sustained(&spec, &broken).unwrap_err().contains("300 MiB"));
+    fn the_watching_begins_with_the_newest_point_of_aws() {
+        let (spec, mut facts) = (example_spec(), Facts::default());
+        let waits = seen(Err("lag 3 MiB, steady for 5s".to_owned()));
+        let first = SustainLag.plan(&spec, &facts, &waits);
+        assert_eq!(first, Plan::Learn(Fact::Watched { after: waits.newest }));
+        facts.watched_after = Some(None);
+        let Plan::Wait(wait) = SustainLag.plan(&spec, &facts, &waits) else {
+            panic!("it does not wait")
+        };
+        assert!(wait.why.contains("lag to stay under 128 MiB for 10s"), "{}", wait.why);
+        assert!(wait.late.detail.contains("steady for 5s"));
+    }
+
+    #[test]
+    fn a_verdict_from_before_is_kept() {
+        let (spec, mut facts) = (example_spec(), Facts::default());
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let old = serde_json::json!({
+            "points": 3, "lag_max": 9, "from": at, "to": at,
+        });
+        let old: SustainedLag = serde_json::from_value(old).expect("journals of older versions");
+        facts.sustained = Some(old);
+        assert_eq!(SustainLag.plan(&spec, &facts, &seen(Err(String::new()))), Plan::Done);
     }
 }

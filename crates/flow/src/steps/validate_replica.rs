@@ -1,16 +1,18 @@
 //! Purpose: the replica is what it should be: a copy of this source, in recovery, set as planned.
-//! Reads: both servers, their extensions, the replica's settings. Without access, nothing.
-//! Changes: nothing.
+//! Reads: both servers, their extensions and settings as running. Without access, nothing.
+//! Changes: nothing; where the two sides differ is remembered.
 //! Undo: nothing to undo.
 //! If it dies here: the next start looks again.
 
+use landfall_core::facts::Parity;
 use landfall_core::failure::Failure;
 use landfall_core::port::database::{ExtensionView, ServerView};
-use landfall_core::{Code, Facts, Problem, Spec};
+use landfall_core::{Code, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{endpoint, source_endpoint, target};
 use crate::step::{Look, Plan, Step};
+use landfall_assess::parity;
 
 /// Parity as running.
 pub struct ValidateReplica;
@@ -22,6 +24,10 @@ pub(crate) struct Inside {
     target: ServerView,
     missing_extensions: Vec<ExtensionView>,
     pending_restart: Vec<String>,
+    #[serde(default)]
+    not_in_force: Vec<String>,
+    #[serde(default)]
+    parity: Parity,
 }
 
 /// Absent without access.
@@ -43,28 +49,31 @@ impl Step for ValidateReplica {
         let cluster = target(look).await?;
         let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
         let have = database.extensions(&at).await?;
-        let missing = database.extensions(source).await?;
-        let settings = database.settings(&at).await?;
-        let planned = look.facts.parameters.iter().flatten();
+        let wanted = database.extensions(source).await?;
+        let planned = look.facts.parameters.as_deref().unwrap_or_default();
+        let (here, there) = (database.settings(source).await?, database.settings(&at).await?);
+        let compared = parity::compare(planned, &here, &there, &have);
         Ok(Seen {
             inside: Some(Inside {
                 source: database.server(source).await?,
                 target: database.server(&at).await?,
-                missing_extensions: missing.into_iter().filter(|e| !have.contains(e)).collect(),
-                pending_restart: planned
-                    .filter(|verdict| verdict.target_value.is_some())
-                    .filter(|v| settings.get(&v.name).is_some_and(|s| s.pending_restart))
-                    .map(|verdict| verdict.name.clone())
-                    .collect(),
+                missing_extensions: wanted.into_iter().filter(|e| !have.contains(e)).collect(),
+                pending_restart: compared.pending,
+                not_in_force: compared.not_in_force,
+                parity: compared.parity,
             }),
         })
     }
 
-    fn plan(&self, _: &Spec, _: &Facts, seen: &Seen) -> Plan {
-        match seen.inside.as_ref().and_then(difference) {
-            None => Plan::Done,
-            Some((what, hint)) => Plan::blocked(Problem::new(Code::ParityBroken, what, hint)),
+    fn plan(&self, _: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let Some(inside) = &seen.inside else { return Plan::Done };
+        if let Some((what, hint)) = difference(inside) {
+            return Plan::blocked(Problem::new(Code::ParityBroken, what, hint));
         }
+        if facts.parity.as_ref() == Some(&inside.parity) {
+            return Plan::Done;
+        }
+        Plan::Learn(Fact::Parity(inside.parity.clone()))
     }
 
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
@@ -99,5 +108,70 @@ fn difference(seen: &Inside) -> Option<(String, &'static str)> {
         let what = format!("parameters wait for a restart: {}", seen.pending_restart.join(", "));
         return Some((what, "Reboot the replica's instance, then run `landfall resume`."));
     }
+    if !seen.not_in_force.is_empty() {
+        let what = format!("planned values are not in force: {}", seen.not_in_force.join("; "));
+        let hint = "See whether the instance wears the group that Landfall made, and whether a \
+                    role or a database sets another value; then run `landfall resume`.";
+        return Some((what, hint));
+    }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::example_spec;
+
+    fn inside() -> Inside {
+        let server = |in_recovery: bool| ServerView {
+            version_num: 150_014,
+            system_identifier: Some(1),
+            timeline: Some(1),
+            in_recovery,
+            started_at: Timestamp::UNIX_EPOCH,
+            now: Timestamp::UNIX_EPOCH,
+            flush_lsn: None,
+            replay_lsn: None,
+            writable: !in_recovery,
+        };
+        Inside {
+            source: server(false),
+            target: server(true),
+            missing_extensions: vec![],
+            pending_restart: vec![],
+            not_in_force: vec![],
+            parity: Parity { in_force: 3, ..Parity::default() },
+        }
+    }
+
+    fn plan(facts: &Facts, inside: Inside) -> Plan {
+        ValidateReplica.plan(&example_spec(), facts, &Seen { inside: Some(inside) })
+    }
+
+    #[test]
+    fn what_differs_is_remembered_and_what_is_not_in_force_stops() {
+        let mut facts = Facts::default();
+        let learned = Plan::Learn(Fact::Parity(inside().parity));
+        assert_eq!(plan(&facts, inside()), learned);
+        facts.parity = Some(inside().parity);
+        assert_eq!(plan(&facts, inside()), Plan::Done);
+        let told = |inside: Inside| match plan(&Facts::default(), inside) {
+            Plan::Blocked(problem) => problem.primary,
+            other => panic!("it is not stopped: {other:?}"),
+        };
+        let not_in_force = vec!["work_mem is \"4\" and was planned as \"8\"".to_owned()];
+        let stopped = told(Inside { not_in_force, ..inside() });
+        assert!(stopped.contains("not in force: work_mem is \"4\""), "{stopped}");
+        let pending_restart = vec!["max_connections".to_owned()];
+        let stopped = told(Inside { pending_restart, ..inside() });
+        assert!(stopped.contains("wait for a restart: max_connections"), "{stopped}");
+    }
+
+    #[test]
+    fn without_access_there_is_nothing_to_compare() {
+        let seen = Seen { inside: None };
+        assert_eq!(ValidateReplica.plan(&example_spec(), &Facts::default(), &seen), Plan::Done);
+    }
 }

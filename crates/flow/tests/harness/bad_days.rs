@@ -6,7 +6,7 @@ use landfall_core::facts::MetricVerdict;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::journal::{Record, Request};
 use landfall_core::port::Clock;
-use landfall_core::port::cloud::{Cluster, ResourceState, Tags};
+use landfall_core::port::cloud::{Cluster, ClusterDetail, ResourceState, Tags};
 use landfall_core::spec::{Approval, RetireSource};
 use landfall_core::status::{Outcome, Run};
 use landfall_core::{Code, Endpoint};
@@ -215,6 +215,7 @@ fn foreign(bench: &Bench) -> Cluster {
         backup_retention_days: 1,
         deletion_protected: true,
         tags: Tags::from([("team".to_owned(), "billing".to_owned())]),
+        detail: ClusterDetail::default(),
     }
 }
 
@@ -328,7 +329,7 @@ fn a_fence_that_drifts_during_the_soak_is_closed_again() {
 #[test]
 fn a_failing_smoke_test_stops_before_release() {
     let mut bench = bench(Way::Terminate);
-    bench.spec.smoke.sql = vec!["select 1".to_owned(), "select fail".to_owned()];
+    bench.spec.smoke.sql = vec!["select 1".into(), "select fail".into()];
     let before = bench.world.footprint();
     bench.start();
     let problem = stops(&bench, &never(), Code::SmokeFailed);

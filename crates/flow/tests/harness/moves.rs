@@ -20,7 +20,7 @@ fn a_move_with_access_loses_nothing() {
 fn a_move_without_credentials_loses_nothing() {
     let mut bench = Bench::new();
     bench.spec.access = None;
-    bench.spec.smoke.sql.clear();
+    bench.spec.smoke.clear();
     bench.start();
     assert_eq!(bench.drive(), Ended::Finished(Outcome::Moved), "{:#?}", bench.view().status);
     let ledger = bench.world.ledger();
@@ -37,7 +37,7 @@ fn the_dry_run_shows_every_row_and_touches_nothing() {
     let mut rehearsal = None;
     bench.on(async {
         let ports = bench.ports();
-        rehearsal = Some(landfall_flow::rehearse::rehearse(&ports, &bench.spec).await.unwrap());
+        rehearsal = Some(landfall_flow::rehearse::rehearse(&ports, &bench.spec, vec![]).await.unwrap());
     });
     let rehearsal = rehearsal.unwrap();
     assert_eq!(rehearsal.stops_at, None);

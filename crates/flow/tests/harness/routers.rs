@@ -1,13 +1,14 @@
 //! Gateways that cannot hold, proxies that do not follow, readers, and who comes past: what a move
 //! does about each, and what it says.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use landfall_core::action::RouteAction;
 use landfall_core::journal::{Commitment, Entry, NewEntry, Record, Request};
 use landfall_core::port::database::SessionState;
-use landfall_core::port::router::{AtHold, Route, Sessions, Traffic};
-use landfall_core::spec::{Approval, Network, Stragglers};
+use landfall_core::port::router::{AtHold, Passage, Route, Sessions, Traffic};
+use landfall_core::spec::{Approval, Network, Stragglers, UpstreamTls};
 use landfall_core::status::{Course, Outcome};
 use landfall_core::{Action, Code, Endpoint, Fact};
 use landfall_flow::Ended;
@@ -147,6 +148,7 @@ fn an_undo_leads_a_reader_where_it_was() {
                 endpoint: at.clone(),
                 traffic: Traffic::Open,
                 epoch: 7,
+                passage: Passage::default(),
             });
         });
         let before = bench.world.footprint();
@@ -160,11 +162,40 @@ fn an_undo_leads_a_reader_where_it_was() {
 }
 
 #[test]
+fn a_passage_of_the_spec_stands_before_anything_else_is_done() {
+    let mut bench = bench(Way::Terminate);
+    bench.spec.route.sessions_per_proxy = NonZeroU32::new(90);
+    let passage = bench.spec.route.passage();
+    let route = Route {
+        service: "orders".into(),
+        endpoint: Endpoint::new("source.model", 5432),
+        traffic: Traffic::Open,
+        epoch: 3,
+        passage: Passage::default(),
+    };
+    bench.world.meddle(|world| {
+        world.passage(passage);
+        world.route(route);
+    });
+    let before = bench.world.footprint();
+    bench.start();
+    assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+    let orders = routed(&bench);
+    assert_eq!(orders[..2], ["adopt orders", "hold orders"], "{orders:?}");
+    judge(&bench, &before, Outcome::Moved);
+}
+
+#[test]
 fn a_service_that_leads_to_what_stays_behind_is_named() {
     let bench = bench(Way::Terminate);
     let at = Endpoint::new("replica.model", 5432);
-    let route =
-        Route { service: "reports".into(), endpoint: at.clone(), traffic: Traffic::Open, epoch: 1 };
+    let route = Route {
+        service: "reports".into(),
+        endpoint: at.clone(),
+        traffic: Traffic::Open,
+        epoch: 1,
+        passage: Passage::default(),
+    };
     bench.world.meddle(|world| {
         world.source_replica("orders-replica", &at);
         world.route(route);
@@ -208,6 +239,30 @@ fn clients_that_give_up_before_the_hold_ends_are_told() {
 }
 
 #[test]
+fn clients_whose_owner_knows_how_long_they_wait_are_told() {
+    let mut bench = bench(Way::Terminate);
+    let mut taken = None;
+    bench.on(async {
+        taken = Some(landfall_assess::collect(&bench.ports(), &bench.spec).await.unwrap());
+    });
+    let mut survey = taken.unwrap();
+    let budget = bench.spec.pause_budget();
+    for (wait, is_told) in
+        [(None, false), (Some(SECOND * 2), true), (Some(budget), false), (Some(budget * 2), false)]
+    {
+        bench.spec.route.clients_wait = wait;
+        let found = landfall_assess::findings(&bench.spec, &survey);
+        let told = found.iter().find(|one| one.what.contains("its clients wait 2s"));
+        assert_eq!(told.is_some(), is_told, "{wait:?}: {found:#?}");
+    }
+    bench.spec.route.clients_wait = Some(SECOND * 2);
+    let Some(Ok(ability)) = &mut survey.gateway else { unreachable!("the model has a gateway") };
+    ability.holds = false;
+    let found = landfall_assess::findings(&bench.spec, &survey);
+    assert!(!found.iter().any(|one| one.what.contains("its clients wait")), "nobody waits");
+}
+
+#[test]
 fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
     let bench = bench(Way::Terminate);
     bench.world.meddle(|world| world.ability().holds = false);
@@ -233,7 +288,7 @@ fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
     assert!(learned(&bench).iter().any(told), "{}", bench.tail());
     let mut plan = None;
     bench.on(async {
-        plan = Some(landfall_flow::rehearse::rehearse(&bench.ports(), &bench.spec).await.unwrap());
+        plan = Some(landfall_flow::rehearse::rehearse(&bench.ports(), &bench.spec, vec![]).await.unwrap());
     });
     let findings = plan.unwrap().findings;
     assert!(findings.iter().any(|one| one.what.contains("cannot hold")), "{findings:?}");
@@ -371,7 +426,38 @@ fn a_target_with_less_room_is_a_warning() {
     bench.start();
     assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
     let told = &bench.view().facts.warnings["room for sessions"];
-    assert_eq!(told, "the target takes 100 sessions, the source 500; there are 4 now");
+    let begins = "the target takes 100 sessions, the source 500; there are 4 now.";
+    assert!(told.starts_with(begins) && told.contains("route.sessions_per_proxy"), "{told}");
+}
+
+#[test]
+fn proxies_that_let_more_through_than_the_target_takes_are_a_warning() {
+    for (limit, told) in [(50, None), (51, Some("the target takes 100 sessions, and 2 proxies"))] {
+        let mut bench = bench(Way::Terminate);
+        bench.spec.route.sessions_per_proxy = NonZeroU32::new(limit);
+        let passage = bench.spec.route.passage();
+        bench.world.meddle(|world| {
+            world.takes().1 = 100;
+            world.passage(passage);
+        });
+        bench.start();
+        assert_eq!(drive(&bench), MOVED, "{}", bench.tail());
+        let view = bench.view();
+        let warned = view.facts.warnings.get("room for sessions");
+        assert_eq!(warned.is_some(), told.is_some(), "{limit}: {warned:?}");
+        assert!(warned.is_none_or(|text| text.starts_with(told.unwrap_or_default())), "{warned:?}");
+    }
+}
+
+#[test]
+fn direct_tls_is_refused_for_a_source_that_does_not_speak_it() {
+    let mut bench = bench(Way::Terminate);
+    bench.spec.route.upstream_tls = UpstreamTls::Direct;
+    bench.spec.route.upstream_roots = Some("/etc/rds.pem".to_owned());
+    bench.start();
+    assert_ne!(drive(&bench), MOVED);
+    let problem = bench.assert_stopped_by(Code::GatewayNotReady);
+    assert!(problem.primary.contains("only after its own negotiation"), "{problem}");
 }
 
 /// A proxy goes mute at the hold.

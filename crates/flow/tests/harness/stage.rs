@@ -54,7 +54,7 @@ pub(crate) fn bench(way: Way) -> Bench {
         Way::Reboot => bench.spec.cutover.fence = FenceKind::Reboot,
         Way::CredentialFree => {
             bench.spec.access = None;
-            bench.spec.smoke.sql.clear();
+            bench.spec.smoke.clear();
         }
     }
     bench

@@ -173,9 +173,13 @@ fn requested(request: &Request) -> String {
 /// The facts that are proofs.
 fn learned(fact: &Fact) -> Option<String> {
     match fact {
-        Fact::Sustained(lag) => {
-            Some(format!("lag at most {} over {} points", lag.lag_max, lag.points))
-        }
+        Fact::Assessed(found) => Some(format!(
+            "found {} blockers, {} warnings and {} notes",
+            found.blockers, found.warnings, found.notes
+        )),
+        Fact::Sustained(lag) => Some(lag.sentences().join("; ")),
+        Fact::Parity(parity) => Some(parity.to_string()),
+        Fact::Compared(comparison) => Some(comparison.to_string()),
         Fact::Fenced(proof) => Some(match proof.writes_counted {
             Some(count) => format!("fence proven: write counters stand still at {count}"),
             None => "fence proven by groups and restart".to_owned(),
@@ -202,6 +206,9 @@ fn learned(fact: &Fact) -> Option<String> {
             Some(format!("goes on without {} ({why})", nodes.join(", ")))
         }
         Fact::Gateway(_)
+        | Fact::Baseline(_)
+        | Fact::Watched { .. }
+        | Fact::ComparisonBegan { .. }
         | Fact::ReadersWere { .. }
         | Fact::Source(_)
         | Fact::Target(_)

@@ -3,16 +3,19 @@
 //! A mark never carries meaning alone: what it says is said in words too.
 
 pub(crate) mod assessment;
+pub(crate) mod bundle;
 pub(crate) mod certificates;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub(crate) mod plan;
 pub(crate) mod problem;
+pub(crate) mod replica;
 pub(crate) mod routes;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod standing;
 pub(crate) mod time;
+pub(crate) mod waiting;
 
 /// What an error comes down to.
 pub(crate) fn root(error: &dyn std::error::Error) -> String {

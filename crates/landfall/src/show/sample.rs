@@ -7,12 +7,15 @@ use landfall_api::core::action::{Action, CloudAction, RouteAction};
 use landfall_api::core::facts::{MetricVerdict, SyncProof};
 use landfall_api::core::failure::{Failure, FailureKind};
 use landfall_api::core::journal::{Commitment, Effect, Entry, RECORD_VERSION, Record, Request};
+use landfall_api::core::port::router::Waiting;
 use landfall_api::core::problem::Writes;
 use landfall_api::core::status::{Course, Outcome, Road, Run};
 use landfall_api::core::{
     ClusterId, Epoch, Fact, Facts, Lsn, MigrationName, Phase, Seq, ServiceName, Spec, Status, spec,
 };
-use landfall_api::{Driven, GateView, History, MoveView, PauseClock, Place, RowView, Window};
+use landfall_api::{
+    Driven, GateView, History, MoveView, PauseClock, Place, RowView, WaitingAt, Window,
+};
 
 const SPEC: &str = r#"
 [migration]
@@ -75,6 +78,8 @@ pub(crate) fn view(run: Run) -> MoveView {
         gate: None,
         paused: None,
         pause: None,
+        waiting: Vec::new(),
+        measured: BTreeMap::new(),
         lease: None,
         driven: Driven::Here,
         rows: rows.collect(),
@@ -102,7 +107,9 @@ pub(crate) fn at_the_gate() -> MoveView {
 /// In the middle of the pause.
 pub(crate) fn in_the_pause() -> MoveView {
     let pause = PauseClock { since: at(3_601), until: None, budget_ms: 300_000 };
-    MoveView { pause: Some(pause), writes: Writes::Nobody, ..view(Run::Running) }
+    let waiting = Some(Waiting { connections: 20, since: Some(at(3_601)) });
+    let waiting = vec![WaitingAt { service: "orders".into(), node: "shop-1".to_owned(), waiting }];
+    MoveView { pause: Some(pause), waiting, writes: Writes::Nobody, ..view(Run::Running) }
 }
 
 fn intended(action: Action, commitment: Commitment) -> Record {
@@ -141,7 +148,12 @@ fn records() -> Vec<(i64, usize, Record)> {
     let taken = || Record::Acted { effect: Effect::TAKEN };
     let gate = || "approve_cutover".to_owned();
     let note = "the team watches".to_owned();
-    let started = Record::Started { road: Road::Physical, spec: Box::new(spec()), by: by() };
+    let started = Record::Started {
+        road: Road::Physical,
+        spec: Box::new(spec()),
+        by: by(),
+        experience: vec![],
+    };
     vec![
         (0, 9, started),
         (0, 9, Record::Led { holder: "host-1, pid 7".to_owned() }),

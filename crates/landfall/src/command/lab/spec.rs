@@ -47,6 +47,10 @@ pause_budget = "30s"
 quarantine_group = "sg-quarantine-source"
 sustained_for = "3s"
 
+[baseline]
+# How long the target is watched before it is compared with what the source was.
+compare_for = "5s"
+
 [limits]
 look_every = "200ms"
 "#
