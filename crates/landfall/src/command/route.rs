@@ -33,7 +33,7 @@ async fn status(common: &Common, out: Out) -> Result<Exit, Stop> {
     door.close().await;
     let (routes, certificates) = (routes?, certificates?);
     out.data(&routes, |width| {
-        let routes = show::routes::list(&routes, width);
+        let routes = show::routes::list(&routes, Timestamp::now(), width);
         if certificates.is_empty() {
             return routes;
         }
@@ -63,6 +63,6 @@ async fn add(common: &Common, adopt: AdoptRoute, out: Out) -> Result<Exit, Stop>
     let route = door.client.adopt(&adopt).await;
     door.close().await;
     let route = route?;
-    out.data(&route, |width| show::routes::one(&route, width));
+    out.data(&route, |width| show::routes::one(&route, Timestamp::now(), width));
     Ok(Exit::Done)
 }

@@ -1,21 +1,22 @@
 //! Services: where they go, and which proxies follow.
 
+use jiff::Timestamp;
 use landfall_api::ServiceRoute;
-use landfall_api::core::port::router::{AtHold, ProxyView, Traffic};
+use landfall_api::core::port::router::{ProxyView, Route, Traffic};
 
 use super::layout::{columns, labelled};
-use super::time;
+use super::{time, waiting};
 
 /// All services.
-pub(crate) fn list(routes: &[ServiceRoute], width: usize) -> String {
+pub(crate) fn list(routes: &[ServiceRoute], now: Timestamp, width: usize) -> String {
     if routes.is_empty() {
         return "No services yet. `landfall route add SERVICE HOST:PORT` takes one on.".to_owned();
     }
-    routes.iter().map(|route| one(route, width)).collect::<Vec<_>>().join("\n")
+    routes.iter().map(|route| one(route, now, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// One service.
-pub(crate) fn one(route: &ServiceRoute, width: usize) -> String {
+pub(crate) fn one(route: &ServiceRoute, now: Timestamp, width: usize) -> String {
     let Some(stored) = &route.view.route else {
         let text = format!("not adopted; proxies wait for it: {}", nodes(&route.view.proxies));
         return labelled(&format!("{}  ", route.service), &text, width);
@@ -26,8 +27,8 @@ pub(crate) fn one(route: &ServiceRoute, width: usize) -> String {
     };
     let text = format!("{} (epoch {}), {traffic}", stored.endpoint, stored.epoch);
     let mut lines = vec![labelled(&format!("{}  ", route.service), &text, width)];
-    let rows: Vec<Vec<String>> =
-        route.view.proxies.iter().map(|proxy| proxy_row(proxy, stored.epoch)).collect();
+    let rows = route.view.proxies.iter().map(|proxy| proxy_row(proxy, stored, now));
+    let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
         lines.push("  no proxy seen by this server".to_owned());
     } else {
@@ -41,7 +42,8 @@ fn nodes(proxies: &[ProxyView]) -> String {
     proxies.iter().map(|proxy| proxy.node.clone()).collect::<Vec<_>>().join(", ")
 }
 
-fn proxy_row(proxy: &ProxyView, epoch: u64) -> Vec<String> {
+fn proxy_row(proxy: &ProxyView, route: &Route, now: Timestamp) -> Vec<String> {
+    let epoch = route.epoch;
     let state = match (&proxy.rejected, proxy.connected_since) {
         (Some(words), _) => format!("REFUSES: {words}"),
         (None, None) => format!("gone, last seen {}", time::instant(proxy.last_seen)),
@@ -51,13 +53,20 @@ fn proxy_row(proxy: &ProxyView, epoch: u64) -> Vec<String> {
     };
     let acknowledged =
         proxy.acknowledged.map_or_else(|| "-".to_owned(), |epoch| format!("epoch {epoch}"));
+    // Worth a word while traffic is held, and whenever somebody does wait.
+    let waits = match (proxy.waiting, route.traffic) {
+        (None, Traffic::Open) => String::new(),
+        (None, Traffic::Held) if proxy.connected_since.is_none() => String::new(),
+        (None, Traffic::Held) => "who waits is not known".to_owned(),
+        (Some(waiting), Traffic::Held | Traffic::Open) => waiting::at_one(Some(waiting), now),
+    };
+    let state = if waits.is_empty() { state } else { format!("{state}; {waits}") };
     vec![proxy.node.clone(), acknowledged, state]
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use landfall_api::core::port::router::{Route, RouteView};
+    use landfall_api::core::port::router::{AtHold, Passage, RouteView, Waiting};
     use landfall_api::core::{Endpoint, ServiceName};
 
     use super::super::layout::assert_fits;
@@ -73,6 +82,7 @@ mod tests {
             acknowledged,
             rejected: None,
             at_hold: AtHold::Wait,
+            waiting: None,
         }
     }
 
@@ -83,18 +93,22 @@ mod tests {
             service: service.clone(),
             endpoint: Endpoint::new("orders-prod.abc.eu-central-1.rds.amazonaws.com", 5432),
             traffic: Traffic::Held,
-            epoch: 3
+            epoch: 3,
+            passage: Passage::default(),
         };
         let refuses = ProxyView {
             rejected: Some("no such cluster type".to_owned()),
             ..proxy("shop-3", Some(2))
         };
         let gone = ProxyView { connected_since: None, ..proxy("shop-4", Some(2)) };
-        let proxies = vec![proxy("shop-1", Some(3)), proxy("shop-2", Some(2)), refuses, gone];
+        let now = Timestamp::from_second(12).unwrap();
+        let waiting = Some(Waiting { connections: 20, since: Some(Timestamp::UNIX_EPOCH) });
+        let holds = ProxyView { waiting, ..proxy("shop-1", Some(3)) };
+        let proxies = vec![holds, proxy("shop-2", Some(2)), refuses, gone];
         let routes = [ServiceRoute { service, view: RouteView { route: Some(route), proxies } }];
         for width in [40, 100] {
-            assert_fits(&list(&routes, width), width);
+            assert_fits(&list(&routes, now, width), width);
         }
-        insta::assert_snapshot!(list(&routes, 100));
+        insta::assert_snapshot!(list(&routes, now, 100));
     }
 }

@@ -7,7 +7,7 @@ use landfall_api::core::status::{Course, Outcome, Run};
 use landfall_api::{Driven, MoveLine, MoveView, PauseClock, PausedBy, Place, RowView, Window};
 
 use super::layout::{columns, cut, labelled};
-use super::{problem, time};
+use super::{problem, time, waiting};
 
 /// All moves.
 pub(crate) fn list(moves: &[MoveLine], width: usize) -> String {
@@ -196,7 +196,11 @@ pub(crate) fn pause(clock: &PauseClock, view: &MoveView) -> String {
     let budget = time::span(std::time::Duration::from_millis(clock.budget_ms));
     match clock.until {
         Some(_) => format!("new connections waited {spent} (budget {budget})"),
-        None => format!("new connections wait since {spent}, of {budget} at most"),
+        None => {
+            let waiting = waiting::in_all(&view.waiting, view.now);
+            let waiting = waiting.map_or_else(String::new, |words| format!("; {words}"));
+            format!("new connections wait since {spent}, of {budget} at most{waiting}")
+        }
     }
 }
 
