@@ -2,6 +2,7 @@
 
 use landfall_core::finding::{Finding, Learnt};
 use landfall_core::port::router::Sessions;
+use landfall_core::quantity::duration_text;
 
 use super::Seen;
 use crate::bypass::{self, Party};
@@ -35,15 +36,38 @@ fn parties<'a>(seen: &Seen<'a>) -> &'a [Party] {
 
 pub(super) fn impatient(seen: &Seen<'_>) -> Vec<Finding> {
     let holds = matches!(&seen.inventory.gateway, Some(Ok(ability)) if ability.holds);
-    let count = patience::impatient(parties(seen), seen.spec.pause_budget());
-    if !holds || count == 0 {
+    if !holds {
         return vec![];
     }
+    hasty(seen).into_iter().chain(drivers(seen)).collect()
+}
+
+/// Those whose owner says that they wait for less than a pause may take.
+fn hasty(seen: &Seen<'_>) -> Option<Finding> {
+    let (route, budget) = (&seen.spec.route, seen.spec.pause_budget());
+    let wait = route.clients_wait.filter(|wait| *wait < budget)?;
+    let what = format!(
+        "its clients wait {} for a connection, and a pause may take {}",
+        duration_text::to_text(wait),
+        duration_text::to_text(budget)
+    );
+    Some(Finding::warning(&route.service, what).learnt(Learnt::Inferred).remedy(
+        "Who connects in the pause and is not answered by then fails by its own clock: let them \
+         wait longer than route.pause_budget (libpq: connect_timeout), or try again.",
+    ))
+}
+
+/// Those that are known to give up.
+fn drivers(seen: &Seen<'_>) -> Option<Finding> {
+    let count = patience::impatient(parties(seen), seen.spec.pause_budget());
+    if count == 0 {
+        return None;
+    }
     let what = format!("{count} sessions are of the JDBC driver, which waits 5 s at the gateway");
-    vec![Finding::warning(&seen.spec.route.service, what).learnt(Learnt::Sql).remedy(
+    Some(Finding::warning(&seen.spec.route.service, what).learnt(Learnt::Sql).remedy(
         "Set sslResponseTimeout (milliseconds) above route.pause_budget in their URLs: \
          connectTimeout does not cover it.",
-    )]
+    ))
 }
 
 pub(super) fn past(seen: &Seen<'_>) -> Vec<Finding> {

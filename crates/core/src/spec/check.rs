@@ -387,6 +387,9 @@ lag_max = "64MiB"
         let spec = spec.unwrap();
         assert_eq!(spec.route.stragglers, crate::spec::Stragglers::GoOn);
         assert_eq!(spec.route.gateway_networks[0].to_string(), "10.0.8.0/24");
+        let spec = parse(&with("clients_wait = \"2s\"")).unwrap();
+        assert_eq!(spec.route.clients_wait, Some(std::time::Duration::from_secs(2)));
+        assert!(mistakes(&with("clients_wait = 2")).contains("route.clients_wait"));
         let told = mistakes(&with("gateway_networks = [\"10.0.8/24\"]"));
         assert!(told.contains("route.gateway_networks"), "{told}");
         assert!(mistakes(&with("stragglers = \"ignore\"")).contains("route.stragglers"));

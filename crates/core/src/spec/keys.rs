@@ -38,6 +38,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "pause_budget",
             "acknowledge_within",
             "stragglers",
+            "clients_wait",
             "gateway_networks",
             "upstream_tls",
             "upstream_roots",

@@ -28,6 +28,10 @@ pub struct RouteSpec {
     /// What becomes of a move when a proxy does not acknowledge in time.
     #[serde(default)]
     pub stragglers: Stragglers,
+    /// How long the service's clients wait for a connection before they give up, as their owner
+    /// says: no server can tell. Absent = not known.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
+    pub clients_wait: Option<Duration>,
     /// Where the gateways' connections to the source come from; a session from elsewhere came
     /// past them. Absent = not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
