@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landfall_core::probe::Probed;
 use landfall_core::{MigrationName, Seq};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -152,6 +153,11 @@ impl Client {
     /// The public key that reports are signed with.
     pub async fn evidence_key(&self) -> Result<EvidenceKey, ClientError> {
         self.get("/v1/evidence/key").await
+    }
+
+    /// The facts about AWS that were tried on the server's account.
+    pub async fn probe(&self) -> Result<Vec<Probed>, ClientError> {
+        self.get("/v1/doctor/aws").await
     }
 
     /// Whether the server is there.

@@ -60,11 +60,7 @@ impl Check {
     }
 }
 
-const fn row(
-    id: &'static str,
-    title: &'static str,
-    find: fn(&Seen<'_>) -> Vec<Finding>,
-) -> Check {
+const fn row(id: &'static str, title: &'static str, find: fn(&Seen<'_>) -> Vec<Finding>) -> Check {
     Check { id, title, find }
 }
 

@@ -15,11 +15,11 @@ use landfall_core::port::cloud::{
 };
 use landfall_core::port::{Cloud, Database, Ports};
 
-use crate::bypass;
 use crate::choice::choose_version;
 use crate::inventory::{Defaults, History, Inside, Inventory};
 use crate::parameters::telling::is_telling;
 use crate::question;
+use crate::{bypass, defaults};
 
 /// A week has every hour of the business in it once.
 const HISTORY: Duration = Duration::from_hours(7 * 24);
@@ -55,14 +55,20 @@ pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failur
         return Ok(inventory);
     }
     inventory.versions = cloud.aurora_versions(&instance.engine_version).await?;
+    let mut family = None;
     if let Some(version) = choose_version(spec, instance, &inventory.versions) {
         inventory.classes = cloud.orderable_classes(&version.version).await?;
+        family = Some(version.family.clone());
     }
     if let Some(group) = &instance.parameter_group {
         let level = GroupLevel::Instance;
         let all = cloud.parameters(level, &group.name).await?;
         inventory.parameters =
             all.into_iter().filter(|p| p.source == ParameterSource::User).collect();
+    }
+    if let Some(family) = family {
+        let (source, set) = (&instance.engine_version, &inventory.parameters);
+        inventory.defaults = Some(defaults::read(cloud, source, &family, set).await);
     }
     for id in &instance.replica_instances {
         let replica = cloud.instance(id).await?;

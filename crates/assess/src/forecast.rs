@@ -12,6 +12,7 @@ mod tests;
 use std::time::Duration;
 
 use jiff::Timestamp;
+pub use landfall_core::experience::PastMove;
 use landfall_core::port::cloud::{Instance, Metric, MetricSpan};
 use landfall_core::quantity::{ByteCount, duration_text};
 use serde::{Deserialize, Serialize};
@@ -41,19 +42,6 @@ const COVERS: Duration = Duration::from_hours(1);
 
 /// What is left of the free storage when a race counts as won.
 const RESERVE: f64 = 0.1;
-
-/// How a finished move went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastMove {
-    /// Bytes of the source's databases, or of its storage in use.
-    pub bytes: ByteCount,
-    /// From the order to create the replica until it was available.
-    #[serde(with = "duration_text")]
-    pub build: Duration,
-    /// From the hold to the release.
-    #[serde(with = "duration_text")]
-    pub pause: Duration,
-}
 
 /// A duration, likely and at worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,10 +115,9 @@ pub fn forecast(inventory: &Inventory, instance: &Instance) -> Forecast {
     let wal = Rates::of(spans(inventory, Metric::TransactionLogsGeneration));
     let free = free(inventory);
     let autoscaling = autoscaling(instance);
-    let kept = wal.as_ref().map(|wal| Odds {
-        p50: times(wal.p50, build.p50),
-        p95: times(wal.p95, build.p95),
-    });
+    let kept = wal
+        .as_ref()
+        .map(|wal| Odds { p50: times(wal.p50, build.p50), p95: times(wal.p95, build.p95) });
     let room = free.map(|free| ByteCount(free.0 + autoscaling.unwrap_or_default().0));
     let full_at = full_at(inventory, wal.as_ref(), room);
     let race = race(instance, kept, free, room);
@@ -216,10 +203,7 @@ pub fn build(inventory: &Inventory, instance: &Instance) -> Spell {
         return Spell { p50: take(0.5), p95: take(0.95) };
     }
     let prior = |hours: f64, least: Duration| seconds(hours * 3600.0 * terabytes) + least;
-    Spell {
-        p50: prior(HOURS_PER_TB.0, LEAST_BUILD.0),
-        p95: prior(HOURS_PER_TB.1, LEAST_BUILD.1),
-    }
+    Spell { p50: prior(HOURS_PER_TB.0, LEAST_BUILD.0), p95: prior(HOURS_PER_TB.1, LEAST_BUILD.1) }
 }
 
 /// Whole seconds: the journal keeps no more, and nobody reads more.

@@ -10,8 +10,11 @@ pub mod checks;
 pub mod choice;
 pub mod collect;
 pub mod comparison;
+pub mod cost;
+mod defaults;
 pub mod forecast;
 pub mod inventory;
+pub mod judgement;
 pub mod lag;
 #[cfg(test)]
 mod made_up;
@@ -19,6 +22,7 @@ pub mod parameters;
 pub mod parity;
 mod patience;
 pub mod question;
+pub mod road;
 pub mod saved;
 pub mod span;
 
@@ -26,3 +30,4 @@ pub use checks::{blockers, findings};
 pub use choice::{choose_class, choose_version};
 pub use collect::collect;
 pub use inventory::Inventory;
+pub use judgement::{Assessment, judge};

@@ -16,7 +16,6 @@ use crate::Inventory;
 use crate::inventory::{Defaults, History};
 use crate::question::ALL;
 
-
 const SPEC: &str = r#"
 [migration]
 name = "orders"
@@ -132,7 +131,9 @@ fn nothing(question: &str) -> Value {
         }),
         "database_sizes" => json!({ "total": 1, "items": [
             { "name": "shop", "bytes": 50_000_000_000_u64 }] }),
-        "connections" => json!({ "sessions": 0, "hidden": 0, "groups": { "total": 0, "items": [] } }),
+        "connections" => {
+            json!({ "sessions": 0, "hidden": 0, "groups": { "total": 0, "items": [] } })
+        }
         "long_transactions" => {
             json!({ "hidden": 0, "transactions": { "total": 0, "items": [] } })
         }
@@ -177,9 +178,8 @@ pub(crate) fn clean() -> Case {
         "version": "15.14", "family": "aurora-postgresql15", "features": [], "log_types": []
     }))
     .expect("a version");
-    let defaults = |value: &str| {
-        vec![parameter("max_connections", value, ParameterSource::EngineDefault)]
-    };
+    let defaults =
+        |value: &str| vec![parameter("max_connections", value, ParameterSource::EngineDefault)];
     let inventory = Inventory {
         taken_at: Some(now()),
         instance: Some(instance()),
@@ -187,7 +187,8 @@ pub(crate) fn clean() -> Case {
         classes: vec!["db.r6g.large".to_owned()],
         gateway: Some(Ok(serde_json::from_value(json!({
             "holds": true, "holds_at_most": null, "sessions": "kept"
-        })).expect("an ability"))),
+        }))
+        .expect("an ability"))),
         around: Some(Surroundings {
             maintenance: Ok(vec![]),
             quotas: Ok(vec![]),
@@ -207,4 +208,35 @@ pub(crate) fn clean() -> Case {
         ..Inventory::default()
     };
     Case { spec: spec::parse(SPEC).expect("a spec"), inventory }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saved::Saved;
+
+    /// The same two inventories as files: other crates show them, and they are what `--save` writes.
+    /// `LANDFALL_WRITE_FIXTURES=1 cargo test -p landfall-assess saved_files` writes them anew.
+    #[test]
+    fn saved_files_are_what_is_made_up_here() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+        for (name, case) in [("clean", clean()), ("faulty", faults::faulty())] {
+            let saved = Saved::new(case.spec, case.inventory);
+            let (path, text) = (format!("{folder}/{name}.json"), saved.to_text().unwrap());
+            if std::env::var_os("LANDFALL_WRITE_FIXTURES").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{path} is not fresh");
+            assert_eq!(Saved::from_text(&text).unwrap(), saved);
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_refused() {
+        let text = Saved::new(clean().spec, clean().inventory).to_text().unwrap();
+        let other = text.replacen("\"format\": 1", "\"format\": 2", 1);
+        assert!(Saved::from_text(&other).unwrap_err().to_string().contains("format 2"));
+        assert!(Saved::from_text("{}").is_err());
+        assert!(Saved::from_text("").is_err());
+    }
 }

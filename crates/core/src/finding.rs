@@ -30,6 +30,8 @@ pub enum Learnt {
     Sql,
     /// From the gateway.
     Gateway,
+    /// From the spec: its owner says so.
+    Spec,
     /// Concluded from something else that was seen.
     Inferred,
     /// Not at all: it could not be looked at.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use landfall_api::core::quantity::duration_text;
 use landfall_server::XdsSecurity;
 
-use crate::command::LabCommand;
+use crate::command::{AssessArguments, LabCommand};
 use crate::exit::Exit;
 use crate::stop::Stop;
 
@@ -65,8 +65,8 @@ pub(crate) struct Common {
 /// The commands, in the order of a move.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Look at a source: findings, the Aurora version and class it would get
-    Assess(SpecFile),
+    /// Look at a source: findings, forecast, roads, the Aurora version and class it would get
+    Assess(AssessArguments),
     /// Dry run: every step of the move and every call it would make
     Plan(SpecFile),
     /// Start a move, or go on with it, and follow it to the next gate or the end

@@ -22,6 +22,7 @@ use landfall_api::{
     PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
 };
 use landfall_core::journal::Request;
+use landfall_core::probe::Probed;
 use landfall_core::{MigrationName, Seq};
 
 use crate::app::App;
@@ -80,9 +81,14 @@ pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
         .route("/v1/routes", get(routes).post(adopt))
         .route("/v1/certificates", get(certificates))
         .route("/v1/evidence/key", get(evidence_key))
+        .route("/v1/doctor/aws", get(probe))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(guard, answer))
         .with_state(app)
+}
+
+async fn probe(State(app): Application) -> Answer<Vec<Probed>> {
+    Ok(Json(app.probe().await?))
 }
 
 async fn health(State(app): Application) -> Json<Health> {

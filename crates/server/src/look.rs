@@ -3,6 +3,7 @@
 use landfall_api::{Assessment, PlanView, PlannedRow, Saved, SpecText};
 use landfall_assess as assess;
 use landfall_core::journal::Commitment;
+use landfall_core::probe::Probed;
 use landfall_core::spec;
 use landfall_core::status::Road;
 use landfall_flow::process;
@@ -26,6 +27,11 @@ impl App {
         let mut inventory = assess::collect(&ports.ports(), &spec).await?;
         inventory.experience = landfall_flow::experience(self.store.as_ref()).await?;
         Ok(Saved::new(spec, inventory))
+    }
+
+    /// What Landfall counts on of AWS, tried on the account at hand.
+    pub(crate) async fn probe(&self) -> Result<Vec<Probed>, Refused> {
+        Ok(self.world.cloud().await?.probe().await)
     }
 
     /// Every row of a move with its calls.

@@ -11,7 +11,7 @@ use landfall_assess::Inventory;
 use landfall_core::journal::{Entry, Record};
 use landfall_core::sample::{Sample, Series};
 use landfall_core::status::Road;
-use landfall_core::{MigrationName, Seq, Spec};
+use landfall_core::{MigrationName, Seq};
 use landfall_flow::process;
 use landfall_report::bundle::bundle;
 use landfall_report::page::page;

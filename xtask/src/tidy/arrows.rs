@@ -36,7 +36,12 @@ const TABLE: &[Row] = &[
     adapter("landfall-aws"),
     adapter("landfall-route"),
     adapter("landfall-cdc"),
-    Row { package: "landfall-api", uses: &["landfall-core"], tests_also_use: &[] },
+    // The assessment is told as it is judged, and a saved inventory is judged without a server.
+    Row {
+        package: "landfall-api",
+        uses: &["landfall-core", "landfall-assess"],
+        tests_also_use: &[],
+    },
     Row {
         package: "landfall-server",
         uses: &[

@@ -41,7 +41,8 @@ pub(super) fn quotas(seen: &Seen<'_>) -> Vec<Finding> {
         .iter()
         .filter(short)
         .map(|quota| {
-            let what = format!("{} of {} are used, and the move needs one more", quota.used, quota.max);
+            let what =
+                format!("{} of {} are used, and the move needs one more", quota.used, quota.max);
             Finding::blocker(Code::QuotaExceeded, &quota.name, what)
                 .remedy("Delete what nobody needs, or ask for a higher quota in Service Quotas.")
                 .see(page::QUOTAS)

@@ -92,9 +92,7 @@ fn not_asked<T: Answered>(seen: &Seen<'_>, about: &str) -> Finding {
 
 fn first_upper(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A name as it can stand in a line: quotes, dots and line ends are shown, never obeyed.
@@ -155,7 +153,9 @@ mod tests {
         assert_eq!(names(seven(), 40), "t1, t2, t3, t4, t5 and 42 more");
         assert_eq!(names(seven().take(2), 0), "t1, t2");
         assert_eq!(names(std::iter::empty(), 3), "3 of them");
-        assert_eq!((count(1, "table", "tables"), count(2, "table", "tables")),
-                   ("1 table".to_owned(), "2 tables".to_owned()));
+        assert_eq!(
+            (count(1, "table", "tables"), count(2, "table", "tables")),
+            ("1 table".to_owned(), "2 tables".to_owned())
+        );
     }
 }

@@ -9,8 +9,7 @@ use crate::question::collation::{Collations, DatabaseCollations};
 /// The first minors whose collation library is pinned on both RDS and Aurora, by major.
 const PINNED_SINCE: &[(u32, u32)] = &[(14, 6), (13, 9), (12, 13), (11, 18)];
 
-const REINDEX: &str =
-    "Run reindex on what is ordered by it, then alter … refresh collation version, before the move.";
+const REINDEX: &str = "Run reindex on what is ordered by it, then alter … refresh collation version, before the move.";
 
 pub(super) fn library(seen: &Seen<'_>) -> Vec<Finding> {
     let version = &seen.instance.engine_version;
@@ -27,7 +26,9 @@ pub(super) fn library(seen: &Seen<'_>) -> Vec<Finding> {
         Finding::warning(&seen.instance.id, what)
             .learnt(Learnt::Inferred)
             .why("Aurora may order text otherwise: indexes on text then miss rows, silently.")
-            .remedy("Upgrade the source's minor first, and reindex there; or reindex on the target.")
+            .remedy(
+                "Upgrade the source's minor first, and reindex there; or reindex on the target.",
+            )
             .see(page::COLLATIONS),
     ]
 }

@@ -73,10 +73,8 @@ pub(super) fn preloaded(seen: &Seen<'_>) -> Vec<Finding> {
             own.clone().filter(|library| aurora_lacks(library)).map(|l| plain(l)).collect();
         let mut found = vec![];
         if !lacking.is_empty() {
-            let what = format!(
-                "Aurora cannot preload {} (as of {AS_OF})",
-                names(lacking.into_iter(), 0)
-            );
+            let what =
+                format!("Aurora cannot preload {} (as of {AS_OF})", names(lacking.into_iter(), 0));
             found.push(
                 Finding::warning(&seen.instance.id, what)
                     .why("What depends on it does not work on the target.")

@@ -71,9 +71,10 @@ pub(super) fn homeward(seen: &Seen<'_>) -> Vec<Finding> {
     };
     let servers = of_each::<ForeignServers>(seen, "foreign servers");
     let postgres = servers.said.iter().flat_map(|(db, ForeignServers(list))| {
-        let of_postgres = list.items.iter().filter(|one| {
-            one.wrapper == "postgres_fdw" || one.wrapper == "dblink_fdw"
-        });
+        let of_postgres = list
+            .items
+            .iter()
+            .filter(|one| one.wrapper == "postgres_fdw" || one.wrapper == "dblink_fdw");
         of_postgres.map(move |one| (format!("{}: {}", plain(db), plain(&one.name)), &one.host))
     });
     let (at_home, abroad): (Vec<_>, Vec<_>) = postgres.partition(|(_, host)| leads_home(host));

@@ -46,7 +46,8 @@ pub(super) fn notable(seen: &Seen<'_>) -> Vec<Finding> {
     of_server::<Roles>(seen, "roles").judge(|said| {
         let Some((_, roles)) = said.first() else { return vec![] };
         let by = |what: &str| {
-            let has = roles.notable.items.iter().filter(|role| role.may.iter().any(|may| may == what));
+            let has =
+                roles.notable.items.iter().filter(|role| role.may.iter().any(|may| may == what));
             names(has.map(|role| plain(&role.name)), 0)
         };
         let mut found = vec![];

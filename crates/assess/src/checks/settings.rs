@@ -89,7 +89,9 @@ pub(super) fn group(seen: &Seen<'_>) -> Vec<Finding> {
             let what = format!("its parameter group {} is worn by {others} as well", group.name);
             found.push(
                 Finding::note(id, what)
-                    .why("Landfall changes no group of the source, shared or not; it makes its own.")
+                    .why(
+                        "Landfall changes no group of the source, shared or not; it makes its own.",
+                    )
                     .remedy("Nothing to do."),
             );
         }
@@ -112,7 +114,8 @@ pub(super) fn logical(seen: &Seen<'_>) -> Vec<Finding> {
     let on = value(&seen.inventory.parameters)
         .or_else(|| defaults(seen).and_then(|defaults| value(&defaults.source)))
         .is_some_and(|value| matches!(value.as_str(), "1" | "on"));
-    let waits = seen.instance.parameter_group.as_ref().is_some_and(|g| g.apply_status == "pending-reboot");
+    let waits =
+        seen.instance.parameter_group.as_ref().is_some_and(|g| g.apply_status == "pending-reboot");
     let what = match (on, waits) {
         (true, false) => return vec![],
         (true, true) => "logical replication is switched on and waits for a reboot",
@@ -121,7 +124,9 @@ pub(super) fn logical(seen: &Seen<'_>) -> Vec<Finding> {
     vec![
         Finding::note(id, what)
             .why("The physical road does not need it on the source; the logical roads do.")
-            .remedy("For those, set rds.logical_replication to 1 and reboot the source in its window.")
+            .remedy(
+                "For those, set rds.logical_replication to 1 and reboot the source in its window.",
+            )
             .see(page::LOGICAL),
     ]
 }
@@ -151,10 +156,13 @@ pub(super) fn differing(seen: &Seen<'_>) -> Vec<Finding> {
     };
     if let Some(one) = all.iter().find(refuses) {
         found.push(
-            Finding::warning(id, format!("Aurora's default refuses clients without TLS: {}", told(one)))
-                .why("Whoever connects without TLS to the source is refused by the target.")
-                .remedy("Set rds.force_ssl by hand on the source's group, as it shall be on both.")
-                .see(page::TLS),
+            Finding::warning(
+                id,
+                format!("Aurora's default refuses clients without TLS: {}", told(one)),
+            )
+            .why("Whoever connects without TLS to the source is refused by the target.")
+            .remedy("Set rds.force_ssl by hand on the source's group, as it shall be on both.")
+            .see(page::TLS),
         );
     }
     let rest: Vec<String> = all.iter().filter(|one| !refuses(one)).map(told).collect();

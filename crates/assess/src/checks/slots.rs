@@ -76,7 +76,8 @@ fn idle(
         "a slot that nobody uses{for_how_long} keeps {retained} of WAL and hides the replica's lag"
     );
     let full = forecast::days_to_full_disk(seen.inventory, seen.instance);
-    let full = full.map(|days| format!(" At the measured rate the disk is full in {days:.1} days."));
+    let full =
+        full.map(|days| format!(" At the measured rate the disk is full in {days:.1} days."));
     Finding::warning(plain(name), what)
         .why(format!(
             "CloudWatch's lag is that of the slowest slot, so the proof without access can never \

@@ -76,9 +76,11 @@ pub(super) fn quarantine(seen: &Seen<'_>) -> Vec<Finding> {
         return vec![];
     }
     let what = format!("quarantine group {group} is one of its security groups already");
-    vec![Finding::blocker(Code::QuarantineGroup, &seen.instance.id, what).remedy(
-        "Name a group that nothing else uses, so that putting it on closes the instance.",
-    )]
+    vec![
+        Finding::blocker(Code::QuarantineGroup, &seen.instance.id, what).remedy(
+            "Name a group that nothing else uses, so that putting it on closes the instance.",
+        ),
+    ]
 }
 
 pub(super) fn multi_az(seen: &Seen<'_>) -> Vec<Finding> {
@@ -101,7 +103,9 @@ pub(super) fn kerberos(seen: &Seen<'_>) -> Vec<Finding> {
     let what = format!("it is joined to {}", names(domains.iter().cloned(), 0));
     vec![
         Finding::warning(&seen.instance.id, what)
-            .why("Kerberos is not supported while it is a replica: such logins fail at the release.")
+            .why(
+                "Kerberos is not supported while it is a replica: such logins fail at the release.",
+            )
             .remedy("Give those users a password, or join the cluster to the domain afterwards.")
             .see(page::KERBEROS),
     ]
@@ -150,7 +154,8 @@ pub(super) fn upgrades(seen: &Seen<'_>) -> Vec<Finding> {
         );
     }
     if !detail.pending.is_empty() {
-        let what = format!("changes wait to be applied: {}", names(detail.pending.iter().cloned(), 0));
+        let what =
+            format!("changes wait to be applied: {}", names(detail.pending.iter().cloned(), 0));
         found.push(
             Finding::warning(id, what)
                 .why("They are applied in the maintenance window, or at the fence's reboot.")
@@ -182,7 +187,9 @@ pub(super) fn secret(seen: &Seen<'_>) -> Vec<Finding> {
                     "The target inherits the password of that moment, not the secret: a rotation \
                      changes the source alone.",
                 )
-                .remedy("Suspend its rotation for the move, and let RDS manage the cluster's after.")
+                .remedy(
+                    "Suspend its rotation for the move, and let RDS manage the cluster's after.",
+                )
         })
         .collect()
 }
@@ -207,7 +214,9 @@ pub(super) fn encryption(seen: &Seen<'_>) -> Vec<Finding> {
         return vec![
             Finding::note(id, "its storage is not encrypted")
                 .why("The cluster's will not be either, and cannot be encrypted later in place.")
-                .remedy("Decide before the move: an encrypted cluster can be made of a plain source.")
+                .remedy(
+                    "Decide before the move: an encrypted cluster can be made of a plain source.",
+                )
                 .see(page::ENCRYPTION),
         ];
     }

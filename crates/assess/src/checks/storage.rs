@@ -28,7 +28,10 @@ pub(super) fn race(seen: &Seen<'_>) -> Vec<Finding> {
             vec![warn(seen, &forecast, wins_with_gib)]
         }
         Race::Lost { wins_with_gib } => {
-            let what = format!("its disk is likely full before the replica is ready: {}", figures(&forecast));
+            let what = format!(
+                "its disk is likely full before the replica is ready: {}",
+                figures(&forecast)
+            );
             vec![
                 Finding::blocker(Code::DiskTooSmall, id, what)
                     .learnt(Learnt::Inferred)

@@ -31,8 +31,7 @@ pub(super) fn unlogged(seen: &Seen<'_>) -> Vec<Finding> {
     of_each::<UnloggedTables>(seen, "unlogged tables").judge(|said| {
         let all = gathered(said, |l| &l.0, |db, one| within(db, &one.schema, &one.name));
         let Some((total, listed)) = all else { return vec![] };
-        let what =
-            format!("{}: {listed}", count(total, "unlogged relation", "unlogged relations"));
+        let what = format!("{}: {listed}", count(total, "unlogged relation", "unlogged relations"));
         vec![
             Finding::warning(&seen.instance.id, what)
                 .why("They are not in the WAL: on the target they are there and empty.")
@@ -59,7 +58,9 @@ pub(super) fn tablespaces(seen: &Seen<'_>) -> Vec<Finding> {
                         .see(page::VERSIONS)
                 }
                 None => Finding::note(name, "a tablespace of its own")
-                    .why("RDS and Aurora keep tablespaces for compatibility; all lie on one volume.")
+                    .why(
+                        "RDS and Aurora keep tablespaces for compatibility; all lie on one volume.",
+                    )
                     .remedy("Nothing to do.")
                     .see(page::STORAGE),
             }
@@ -88,7 +89,9 @@ pub(super) fn without_identity(seen: &Seen<'_>) -> Vec<Finding> {
                     "Their updates and deletes cannot be replicated logically: they close the \
                      logical roads and the way back, and published they would fail.",
                 )
-                .remedy("Give each a primary key, or replica identity full where it changes little.")
+                .remedy(
+                    "Give each a primary key, or replica identity full where it changes little.",
+                )
                 .see(page::IDENTITY),
         ]
     })
@@ -102,7 +105,9 @@ pub(super) fn full_identity(seen: &Seen<'_>) -> Vec<Finding> {
     heard.judge(|said| {
         let Some((total, listed)) = gathered(said, |l| &l.0, changed) else { return vec![] };
         let large = |one: &IdentityTable| {
-            one.changes > 0 && one.rows.unwrap_or_default().saturating_mul(one.changes) > LARGE_ROWS * LARGE_ROWS
+            one.changes > 0
+                && one.rows.unwrap_or_default().saturating_mul(one.changes)
+                    > LARGE_ROWS * LARGE_ROWS
         };
         let costly = said.iter().flat_map(|(_, l)| &l.0.items).any(large);
         let what =
@@ -142,8 +147,7 @@ pub(super) fn without_statistics(seen: &Seen<'_>) -> Vec<Finding> {
     of_each::<UnanalyzedTables>(seen, "statistics of tables").judge(|said| {
         let all = gathered(said, |l| &l.0, |db, one| within(db, &one.schema, &one.name));
         let Some((total, listed)) = all else { return vec![] };
-        let what =
-            format!("{} without statistics: {listed}", count(total, "table", "tables"));
+        let what = format!("{} without statistics: {listed}", count(total, "table", "tables"));
         vec![
             Finding::note(&seen.instance.id, what)
                 .why("The planner guesses there, before the move as after it.")

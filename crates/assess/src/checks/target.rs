@@ -132,8 +132,7 @@ pub(super) fn name(seen: &Seen<'_>) -> Vec<Finding> {
     if cluster.replicates_from.is_none() {
         let what = "a cluster of this name was promoted by an earlier attempt of this move";
         return vec![
-            taken(what)
-                .remedy("Delete it when nobody needs it, or choose another target.cluster."),
+            taken(what).remedy("Delete it when nobody needs it, or choose another target.cluster."),
         ];
     }
     vec![]

@@ -9,9 +9,10 @@ use crate::made_up::faults::{all, faulty};
 use crate::made_up::{Case, clean};
 
 fn told(case: &Case) -> String {
-    let lines = case.findings().into_iter().map(|one| {
-        format!("{} {:?} {}: {}", one.check, one.severity, one.object, one.what)
-    });
+    let lines = case
+        .findings()
+        .into_iter()
+        .map(|one| format!("{} {:?} {}: {}", one.check, one.severity, one.object, one.what));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -68,7 +69,8 @@ fn a_source_with_every_fault_tells_each_at_once_blockers_first() {
 #[test]
 fn what_could_not_be_looked_at_is_told_for_every_question() {
     for question in crate::question::ALL {
-        let judged = !["connections", "tables", "schemas", "database_sizes"].contains(&question.name);
+        let judged =
+            !["connections", "tables", "schemas", "database_sizes"].contains(&question.name);
         let mut case = clean();
         case.refuses(question.name);
         let found = case.findings();
@@ -86,7 +88,12 @@ fn without_access_every_check_of_the_inside_is_named_as_not_looked() {
     let silent: Vec<_> = found.iter().filter(|one| one.learnt == Learnt::NotLooked).collect();
     assert_eq!(silent.len(), 1, "{}", told(&case));
     for check in TABLE.iter().filter(|check| check.is_inside()) {
-        assert!(silent[0].why.contains(&check.title.to_lowercase()), "{} in {:?}", check.id, silent[0]);
+        assert!(
+            silent[0].why.contains(&check.title.to_lowercase()),
+            "{} in {:?}",
+            check.id,
+            silent[0]
+        );
     }
 }
 

@@ -32,6 +32,11 @@ const RENAMED: &[(&str, &str)] = &[
     ("debug_parallel_query", "force_parallel_mode"),
 ];
 
+/// Whether a name stands for another one in some version.
+pub fn is_alias(name: &str) -> bool {
+    RENAMED.iter().any(|(_, target)| *target == name)
+}
+
 /// What goes with Aurora's storage: it writes no checkpoints and keeps no WAL files of its own.
 const OF_LOCAL_STORAGE: &[&str] = &[
     "archive_",

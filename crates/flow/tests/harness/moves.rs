@@ -37,7 +37,8 @@ fn the_dry_run_shows_every_row_and_touches_nothing() {
     let mut rehearsal = None;
     bench.on(async {
         let ports = bench.ports();
-        rehearsal = Some(landfall_flow::rehearse::rehearse(&ports, &bench.spec, vec![]).await.unwrap());
+        rehearsal =
+            Some(landfall_flow::rehearse::rehearse(&ports, &bench.spec, vec![]).await.unwrap());
     });
     let rehearsal = rehearsal.unwrap();
     assert_eq!(rehearsal.stops_at, None);

@@ -288,7 +288,9 @@ fn a_gateway_that_cannot_hold_is_told_and_not_waited_for() {
     assert!(learned(&bench).iter().any(told), "{}", bench.tail());
     let mut plan = None;
     bench.on(async {
-        plan = Some(landfall_flow::rehearse::rehearse(&bench.ports(), &bench.spec, vec![]).await.unwrap());
+        plan = Some(
+            landfall_flow::rehearse::rehearse(&bench.ports(), &bench.spec, vec![]).await.unwrap(),
+        );
     });
     let findings = plan.unwrap().findings;
     assert!(findings.iter().any(|one| one.what.contains("cannot hold")), "{findings:?}");

@@ -1,4 +1,4 @@
-//! `assess` and `plan`: looking without touching.
+//! `plan`: the dry run; and how a spec is read.
 
 use std::io::Read;
 
@@ -10,16 +10,6 @@ use crate::exit::Exit;
 use crate::out::Out;
 use crate::show;
 use crate::stop::Stop;
-
-pub(super) async fn assess(common: &Common, spec: &SpecFile, out: Out) -> Result<Exit, Stop> {
-    let spec_toml = read(spec)?;
-    let door = Door::ask(common).await?;
-    let found = door.client.assess(&SpecText { spec_toml }).await;
-    door.close().await;
-    let found = found?;
-    out.data(&found, |width| show::assessment::whole(&found, width));
-    Ok(if found.is_blocked() { Exit::Stopped } else { Exit::Done })
-}
 
 pub(super) async fn plan(common: &Common, spec: &SpecFile, out: Out) -> Result<Exit, Stop> {
     let spec_toml = read(spec)?;

@@ -1,5 +1,6 @@
 //! The commands: each opens the way to a server, asks, and shows the answer.
 
+mod assess;
 mod envoy;
 mod explain;
 mod lab;
@@ -10,6 +11,7 @@ mod run;
 mod serve;
 mod standing;
 
+pub(crate) use assess::AssessArguments;
 pub(crate) use lab::LabCommand;
 
 use crate::arguments::{Arguments, Command, Common};
@@ -21,7 +23,7 @@ use crate::stop::Stop;
 pub(crate) async fn execute(arguments: Arguments, out: Out) -> Result<Exit, Stop> {
     let Arguments { common, command } = arguments;
     match command {
-        Command::Assess(spec) => look::assess(&common, &spec, out).await,
+        Command::Assess(asked) => assess::assess(&common, &asked, out).await,
         Command::Plan(spec) => look::plan(&common, &spec, out).await,
         Command::Run(run) => run::run(&common, &run, out).await,
         Command::Status { name } => standing::status(&common, name.as_deref(), out).await,

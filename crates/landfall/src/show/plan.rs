@@ -2,9 +2,10 @@
 
 use landfall_api::core::facts::{ParameterFate, ParameterVerdict};
 use landfall_api::core::journal::Commitment;
+use landfall_api::core::port::cloud::{ApplyType, GroupLevel};
 use landfall_api::{PlanView, PlannedRow, Window};
 
-use super::layout::{columns, labelled};
+use super::layout::{labelled, wrap};
 use super::{assessment, problem, time};
 
 /// The whole plan.
@@ -61,22 +62,90 @@ fn rows(rows: &[PlannedRow], width: usize, lines: &mut Vec<String>) {
     }
 }
 
+/// Narrower than this, a row of the table becomes a paragraph.
+const TABLE_FROM: usize = 72;
+
 fn parameters(verdicts: &[ParameterVerdict], width: usize) -> String {
-    let head = ["PARAMETER", "SOURCE", "ON AURORA", "WHY"].map(ToOwned::to_owned).to_vec();
-    let rows = verdicts.iter().map(|verdict| {
-        vec![
-            verdict.name.clone(),
-            verdict.source_value.clone(),
-            match (verdict.fate, &verdict.target_value) {
-                (ParameterFate::Dropped, _) => "dropped".to_owned(),
-                (ParameterFate::KeptDefault, _) => "Aurora's default".to_owned(),
-                (_, Some(value)) => value.clone(),
-                (_, None) => "not set".to_owned(),
-            },
-            verdict.reason.clone(),
-        ]
+    let title = wrap("PARAMETERS set by hand, and what becomes of them on Aurora", width, 0);
+    let rows: Vec<[String; 4]> = verdicts.iter().map(row_of).collect();
+    let body = if width < TABLE_FROM { paragraphs(&rows, width) } else { table(&rows, width) };
+    format!("{title}\n{body}")
+}
+
+fn row_of(verdict: &ParameterVerdict) -> [String; 4] {
+    let target = match (verdict.fate, &verdict.target_value) {
+        (ParameterFate::Dropped, _) => "dropped".to_owned(),
+        (ParameterFate::KeptDefault, _) => "Aurora's default".to_owned(),
+        (_, Some(value)) => value.clone(),
+        (_, None) => "not set".to_owned(),
+    };
+    let target = match &verdict.target_name {
+        Some(name) => format!("{name} = {target}"),
+        None => target,
+    };
+    let level = verdict.level.map(|level| match level {
+        GroupLevel::Cluster => "cluster group",
+        GroupLevel::Instance => "instance group",
     });
-    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), width)
+    let apply = verdict.apply.map(|apply| match apply {
+        ApplyType::Static => "static",
+        ApplyType::Dynamic => "dynamic",
+    });
+    let place: Vec<&str> = level.into_iter().chain(apply).collect();
+    let reason = if place.is_empty() {
+        verdict.reason.clone()
+    } else {
+        format!("{} ({})", verdict.reason, place.join(", "))
+    };
+    [verdict.name.clone(), verdict.source_value.clone(), target, reason]
+}
+
+/// Columns whose cells wrap: a formula is never cut, since people compare it.
+fn table(rows: &[[String; 4]], width: usize) -> String {
+    let heads = ["PARAMETER", "SOURCE", "ON AURORA"];
+    let longest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let head = heads.get(column).map_or(0, |head| head.len());
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head)
+    };
+    let most = width / 5;
+    let widths = [longest(0).min(most), longest(1).min(most), longest(2).min(most)];
+    let rest = width.saturating_sub(widths.iter().sum::<usize>() + 6).max(16);
+    let columns = [widths[0], widths[1], widths[2], rest];
+    let head = [heads[0], heads[1], heads[2], "WHY"].map(str::to_owned);
+    let lines = std::iter::once(&head).chain(rows).flat_map(|row| cells(row, &columns));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One row as lines, each cell wrapped in its column.
+fn cells(row: &[String; 4], columns: &[usize; 4]) -> Vec<String> {
+    let wrapped: Vec<Vec<String>> = row
+        .iter()
+        .zip(columns)
+        .map(|(cell, width)| wrap(cell, (*width).max(8), 0).lines().map(str::to_owned).collect())
+        .collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |at: usize| {
+        let cells = wrapped.iter().zip(columns).map(|(lines, width)| {
+            let cell = lines.get(at).map(String::as_str).unwrap_or_default();
+            format!("{cell:<width$}")
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    (0..height).map(line).collect()
+}
+
+fn paragraphs(rows: &[[String; 4]], width: usize) -> String {
+    let paragraph = |[name, source, target, reason]: &[String; 4]| {
+        [
+            wrap(name, width, 2),
+            labelled("  source  ", source, width),
+            labelled("  Aurora  ", target, width),
+            labelled("  why     ", reason, width),
+        ]
+        .join("\n")
+    };
+    rows.iter().map(paragraph).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -145,5 +214,51 @@ mod tests {
             assert_fits(&whole(&plan, width), width);
         }
         insta::assert_snapshot!(whole(&plan, 100));
+    }
+
+    #[test]
+    fn parameters_are_a_table_when_there_is_room_and_paragraphs_when_not() {
+        let verdict =
+            |name: &str, value: &str, fate, target: Option<&str>, reason: &str| ParameterVerdict {
+                name: name.to_owned(),
+                source_value: value.to_owned(),
+                fate,
+                level: Some(GroupLevel::Instance),
+                target_name: None,
+                target_value: target.map(str::to_owned),
+                apply: Some(ApplyType::Static),
+                reason: reason.to_owned(),
+            };
+        let formula = "GREATEST({DBInstanceClassMemory/63963136},64)";
+        let verdicts = [
+            verdict("max_connections", "500", ParameterFate::Carried, Some("500"), "same value"),
+            verdict(
+                "work_mem",
+                formula,
+                ParameterFate::Carried,
+                Some(formula),
+                "the formula comes to 134 on db.m6g.large, 268 on db.r6g.large",
+            ),
+            ParameterVerdict {
+                target_name: Some("debug_parallel_query".to_owned()),
+                ..verdict(
+                    "force_parallel_mode",
+                    "on",
+                    ParameterFate::Renamed,
+                    Some("on"),
+                    "renamed",
+                )
+            },
+            ParameterVerdict {
+                level: None,
+                apply: None,
+                ..verdict("checkpoint_timeout", "900", ParameterFate::Dropped, None, "not there")
+            },
+        ];
+        for width in [40, 60, 80, 120] {
+            assert_fits(&parameters(&verdicts, width), width);
+        }
+        let told = [parameters(&verdicts, 80), parameters(&verdicts, 40)].join("\n\n");
+        insta::assert_snapshot!(told);
     }
 }

@@ -105,7 +105,7 @@ fn findings(judged: &Judged) -> Markup {
         Judged::Found(findings) => {
             let rows: Vec<_> = findings.iter().map(finding).collect();
             let heads = ["Severity", "Object", "What", "Remedy", "Learnt from"];
-            let intro = "Judged by this version's checks from what was seen when the move began.";
+            let intro = "As they were judged when the move began.";
             paragraph("soft", intro).then(table("Findings, blockers first", &heads, &rows))
         }
     }
@@ -121,6 +121,7 @@ fn finding(finding: &Finding) -> Vec<Cell> {
         Learnt::Api => "AWS",
         Learnt::Sql => "SQL",
         Learnt::Gateway => "the gateway",
+        Learnt::Spec => "the spec",
         Learnt::Inferred => "inferred",
         Learnt::NotLooked => "not looked",
     };
