@@ -13,11 +13,13 @@ use landfall_core::conformance::cloud::{self, CloudFixture};
 use landfall_core::conformance::database::{self, DatabaseFixture};
 use landfall_core::conformance::router::{self, RouterFixture};
 use landfall_core::conformance::store::{self, StoreFixture, Task};
+use landfall_core::conformance::tests::{self, TestsFixture};
 use landfall_core::ids::{
     DatabaseName, Endpoint, Epoch, InstanceId, ParameterGroupName, SecurityGroupId, ServiceName,
 };
 use landfall_core::port::database::SessionState;
-use landfall_core::port::{Clock, Cloud, Database, Router, Stamp};
+use landfall_core::port::{Clock, Cloud, Database, Router, Stamp, Tests};
+use landfall_core::spec::CommandTest;
 use landfall_flow::model::{Delays, MemoryStore, Sabotage, TARGET_AT, World, run_to_end};
 
 const AT_MOST: Duration = Duration::from_hours(1);
@@ -250,4 +252,55 @@ fn the_models_servers_keep_every_promise() {
         with_replica(&world).await;
         database::every_promise(&servers).await;
     });
+}
+
+struct Owner(World);
+
+impl TestsFixture for Owner {
+    fn port(&self) -> &dyn Tests {
+        &self.0
+    }
+
+    fn well(&self) -> String {
+        "http://well.model/{endpoint}".to_owned()
+    }
+
+    fn ill(&self) -> String {
+        "http://ill.model/".to_owned()
+    }
+
+    fn mute(&self) -> String {
+        "http://mute.model/".to_owned()
+    }
+
+    fn nobody(&self) -> String {
+        "http://nobody.model/".to_owned()
+    }
+
+    fn speaks(&self) -> CommandTest {
+        program("/bin/speak")
+    }
+
+    fn fails(&self) -> CommandTest {
+        program("/bin/fail")
+    }
+
+    fn chatters(&self) -> CommandTest {
+        program("/bin/chatter")
+    }
+
+    fn hangs(&self) -> CommandTest {
+        program("/bin/hang")
+    }
+}
+
+fn program(path: &str) -> CommandTest {
+    CommandTest { program: path.to_owned(), args: vec![], within: Duration::from_secs(1) }
+}
+
+#[test]
+fn the_models_outside_keeps_every_promise() {
+    let world = World::new(Delays::default(), Sabotage::None);
+    let owner = Owner(world.clone());
+    on(&world, tests::every_promise(&owner));
 }

@@ -71,7 +71,6 @@ async fn ask(test: &HttpTest, at: &Endpoint) -> Ended {
 /// Landfall's surroundings does not stand before it.
 async fn answer(test: &HttpTest, at: &Endpoint) -> Result<(u16, Vec<u8>), reqwest::Error> {
     let client = reqwest::Client::builder()
-        .timeout(test.within)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()?;
