@@ -12,6 +12,7 @@ mod length;
 mod licences;
 mod markers;
 mod modules;
+mod named_tests;
 mod problems;
 mod steps;
 mod tree;
@@ -49,6 +50,7 @@ const RULES: &[Rule] = &[
     markers::findings,
     leaks::findings,
     problems::findings,
+    named_tests::findings,
     steps::findings,
 ];
 

@@ -24,6 +24,8 @@ mod full_disk;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod impatient;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod laboratory;

@@ -3,8 +3,9 @@
 //! It listens on a Unix socket in a private folder, for the lab's own sessions, and at a loopback
 //! address that nobody but the [`crate::firewall`] before it is told: by TCP, because then it sees
 //! each client's address. Every role needs its password, and the one of the role `rdsadmin` is
-//! random and kept beside the data directory, so that the role belongs to the lab alone. The server dies with this process, by its own immediate
-//! shutdown. The data directory survives that, and [`Server::open`] finds it again.
+//! random and kept beside the data directory, so that the role belongs to the lab alone. The
+//! server dies with this process, by its own immediate shutdown. The data directory survives that,
+//! and [`Server::open`] finds it again.
 //!
 //! `fsync` is off: the crash tests kill processes, never the operating system, and a killed
 //! process loses nothing that it has written.
