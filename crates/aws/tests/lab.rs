@@ -20,6 +20,8 @@ mod promises {
     use landfall_core::port::cloud::{GroupLevel, ResourceState};
     use landfall_core::port::{Cloud, Stamp};
     use landfall_core::{Epoch, FailureKind, InstanceId};
+    use landfall_core::probe::{Probed, Verdict};
+    use landfall_lab::cloud::standing::{PendingName, Pretence};
     use landfall_lab::faults::{Fault, Order};
     use landfall_lab::supervisor::{Lab, LabConfig};
     use tempfile::TempDir;
@@ -84,6 +86,22 @@ mod promises {
             "sg-quarantine-target".into()
         }
 
+        async fn put_alarm(&self, on: &InstanceId, name: &str) {
+            let alarm = serde_json::json!({
+                "AlarmName": name,
+                "Namespace": "AWS/RDS",
+                "MetricName": "CPUUtilization",
+                "Dimensions": [{ "Name": "DBInstanceIdentifier", "Value": on.as_str() }],
+                "Statistic": "Average",
+                "Period": 60,
+                "EvaluationPeriods": 3,
+                "Threshold": 80.5,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "AlarmActions": ["arn:aws:sns:us-east-1:123456789012:pager"],
+            });
+            self.lab.cloud().put_alarm(&alarm).unwrap();
+        }
+
         fn now(&self) -> Timestamp {
             Timestamp::now()
         }
@@ -121,6 +139,10 @@ mod promises {
         a_replica_is_made_once_and_undone
         a_promoted_cluster_stands_alone
         a_source_is_retired_beside_its_snapshot
+        a_target_is_equipped
+        history_sums_up
+        surroundings_are_told
+        a_probe_only_looks
     }
 
     fn stamp() -> Stamp {
@@ -190,6 +212,88 @@ mod promises {
         }
         let seen = fixture.cloud.instance(&source).await.unwrap().unwrap();
         assert_eq!(seen.state, ResourceState::Busy("rebooting".to_owned()));
+        fixture.down().await;
+    }
+
+    /// The doctor on a lab with a replica: the facts that the lab shares with AWS are confirmed,
+    /// and a part that may not be read leaves its own undecided.
+    #[tokio::test]
+    async fn the_doctor_looks_at_the_lab_as_at_any_account() {
+        let fixture = LabFixture::up().await;
+        suite::a_reboot_is_told(&fixture).await;
+        let seen = |probed: &[Probed], id: &str| {
+            let found = probed.iter().find(|one| one.id == id).expect("the probe is there");
+            (found.verdict, found.seen.clone())
+        };
+        let probed = fixture.cloud.probe().await;
+        let differing: Vec<_> =
+            probed.iter().filter(|one| one.verdict == Verdict::Differs).collect();
+        assert!(differing.is_empty(), "{differing:#?}");
+        for id in [
+            "upgrade-targets",
+            "families",
+            "aurora-classes",
+            "serverless-class",
+            "absent-parameters",
+            "identifiers-fold",
+            "status-words",
+            "group-words",
+            "event-of-a-reboot",
+            "log-types",
+            "role-features",
+        ] {
+            let (verdict, words) = seen(&probed, id);
+            assert_eq!(verdict, Verdict::Confirmed, "{id}: {words}");
+        }
+        assert_eq!(seen(&probed, "event-of-a-promotion").0, Verdict::NotLooked);
+
+        let denied = Order::unlimited(Fault::Denied).only("DescribeEvents");
+        fixture.lab.arm(denied).await;
+        let probed = fixture.cloud.probe().await;
+        let (verdict, words) = seen(&probed, "event-of-a-reboot");
+        assert_eq!(verdict, Verdict::NotLooked);
+        assert!(words.contains("AccessDenied"), "{words}");
+        assert_eq!(seen(&probed, "families").0, Verdict::Confirmed);
+        fixture.down().await;
+    }
+
+    /// Each detail that the assessment reads, as the lab shows it.
+    #[tokio::test]
+    async fn details_and_surroundings_come_through_the_sdk() {
+        let fixture = LabFixture::up().await;
+        let source = fixture.fresh_source().await;
+        let pretend = |pretence| fixture.lab.cloud().pretend(pretence).unwrap();
+        let instance = || source.to_string();
+        let elsewhere = "arn:aws:rds:eu-west-1:123456789012:db:shop-replica";
+        for replica in ["shop-reports", elsewhere] {
+            pretend(Pretence::Replica { instance: instance(), replica: replica.to_owned() });
+        }
+        let (name, value) = (PendingName::EngineVersion, "99.1".to_owned());
+        pretend(Pretence::Pending { instance: instance(), name, value });
+        let at = "2026-12-01T00:00:00Z".parse().ok();
+        let action = "db-upgrade".to_owned();
+        pretend(Pretence::Maintenance { instance: instance(), action, at });
+        pretend(Pretence::Quota { name: "DBClusters".to_owned(), max: 1 });
+
+        let seen = fixture.cloud.instance(&source).await.unwrap().unwrap();
+        assert_eq!(seen.replica_instances, ["shop-reports".into()]);
+        assert_eq!(seen.detail.replicas_elsewhere, [elsewhere]);
+        assert_eq!(seen.detail.pending, ["EngineVersion=99.1"]);
+        assert_eq!(seen.detail.storage_type.as_deref(), Some("gp3"));
+        assert!(seen.detail.option_groups.is_empty(), "AWS's own group is nobody's choice");
+        assert!(seen.detail.resource_id.as_ref().is_some_and(|id| id.starts_with("db-")));
+        assert!(seen.detail.latest_restorable.is_some());
+        let around = fixture.cloud.surroundings(&seen).await.unwrap();
+        let maintenance = around.maintenance.unwrap();
+        assert_eq!((&*maintenance[0].action, maintenance[0].at), ("db-upgrade", at));
+        let quotas = around.quotas.unwrap();
+        let clusters = quotas.iter().find(|quota| quota.name == "DBClusters").unwrap();
+        assert_eq!((clusters.used, clusters.max), (0, 1));
+
+        fixture.lab.arm(Order::unlimited(Fault::Denied).only("DescribeAlarms")).await;
+        let around = fixture.cloud.surroundings(&seen).await.unwrap();
+        assert_eq!(around.alarms.unwrap_err().kind, FailureKind::Denied);
+        assert!(around.quotas.is_ok(), "one part that may not be read hides no other");
         fixture.down().await;
     }
 }

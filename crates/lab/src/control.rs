@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::cloud::InstanceRequest;
 use crate::cloud::names::random_word;
+use crate::cloud::standing::Pretence;
 use crate::door;
 use crate::faults::{Fault, Order};
 use crate::supervisor::{Access, Error, Lab, Listing, NewInstance, TextRow};
@@ -61,6 +62,7 @@ impl Control {
             .route("/instances/{name}", get(access))
             .route("/faults", get(faults).post(arm).delete(clear_all))
             .route("/faults/{name}", delete(clear))
+            .route("/pretences", post(pretend))
             .route("/gateway", post(start_gateway).delete(stop_gateway))
             .route("/sidecar", post(start_sidecar))
             .route("/sql", post(sql))
@@ -135,6 +137,11 @@ async fn requests(State(desk): State<Desk>) -> Json<Vec<door::Request>> {
 
 async fn access(State(desk): State<Desk>, Path(name): Path<String>) -> Answer<Access> {
     desk.lab.access(&name).map(Json).map_err(failed)
+}
+
+async fn pretend(State(desk): State<Desk>, Json(pretence): Json<Pretence>) -> Answer<()> {
+    let done = desk.lab.cloud().pretend(pretence);
+    done.map(Json).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal.message))
 }
 
 async fn create_instance(State(desk): State<Desk>, Json(new): Json<NewInstance>) -> Answer<()> {

@@ -6,6 +6,8 @@
 //! and gives its objects names derived from it, so promises may share one cloud. One that fails
 //! half-way leaves its objects; the fixture's end takes them away.
 
+mod equipment;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -21,6 +23,10 @@ use crate::port::cloud::{
 };
 use crate::port::{Cloud, Stamp};
 
+pub use equipment::{
+    a_probe_only_looks, a_target_is_equipped, history_sums_up, surroundings_are_told,
+};
+
 const HOUR: Duration = Duration::from_secs(3_600);
 const LEVELS: [GroupLevel; 2] = [GroupLevel::Cluster, GroupLevel::Instance];
 
@@ -34,6 +40,8 @@ pub trait CloudFixture: Sync {
     async fn fresh_source(&self) -> InstanceId;
     /// A security group that exists and that no fresh source is in.
     fn spare_group(&self) -> SecurityGroupId;
+    /// Puts an alarm on an instance's processor time.
+    async fn put_alarm(&self, on: &InstanceId, name: &str);
     /// The instant now, by the cloud's clock.
     fn now(&self) -> Timestamp;
     /// Lets a little time pass between two looks.
@@ -56,6 +64,10 @@ pub async fn every_promise(fixture: &impl CloudFixture) {
     a_replica_is_made_once_and_undone(fixture).await;
     a_promoted_cluster_stands_alone(fixture).await;
     a_source_is_retired_beside_its_snapshot(fixture).await;
+    a_target_is_equipped(fixture).await;
+    history_sums_up(fixture).await;
+    surroundings_are_told(fixture).await;
+    a_probe_only_looks(fixture).await;
 }
 
 fn ours() -> Stamp {
@@ -173,6 +185,7 @@ pub async fn a_source_is_seen_whole(fixture: &impl CloudFixture) {
     let parameters = fixture.cloud().parameters(GroupLevel::Instance, &attached.name).await;
     assert!(!parameters.expect("its parameters can be read").is_empty());
     assert_eq!((&seen.replica_clusters, &seen.cluster), (&vec![], &None));
+    assert!(seen.detail.replicas_elsewhere.is_empty(), "{seen:?}");
 }
 
 /// A source may become some Aurora version, lowest first, that has classes and defaults.

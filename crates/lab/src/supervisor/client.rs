@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::{Access, Error, InstanceStatus, Record, TextRow};
+use crate::cloud::standing::Pretence;
 use crate::door;
 use crate::faults::{Fault, Order};
 
@@ -64,6 +65,11 @@ impl Client {
     /// Arms a fault.
     pub async fn arm(&self, order: &Order) -> Result<(), Error> {
         self.call(Method::POST, "/faults", &json!(order)).await
+    }
+
+    /// Has the cloud show something that is not so.
+    pub async fn pretend(&self, pretence: &Pretence) -> Result<(), Error> {
+        self.call(Method::POST, "/pretences", &json!(pretence)).await
     }
 
     /// Clears one fault, or all.

@@ -31,6 +31,8 @@ pub(super) enum Lab {
     Spec(SpecArguments),
     /// Arm a fault, clear it, or list what is armed
     Fault(FaultArguments),
+    /// Have AWS show something about it that is not so, for a check to find
+    Pretend(PretendArguments),
     /// Start or stop an Envoy in front of it
     #[command(subcommand)]
     Gateway(GatewayArguments),
@@ -142,6 +144,13 @@ pub(super) struct FaultArguments {
     /// Its own figure: milliseconds, bytes or a status
     #[arg(long, value_name = "N")]
     pub(super) argument: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PretendArguments {
+    /// What, as JSON: docs/lab.md lists them; {"pretend":"nothing"} takes all of it back
+    #[arg(value_name = "JSON")]
+    pub(super) what: String,
 }
 
 #[derive(Debug, Subcommand)]

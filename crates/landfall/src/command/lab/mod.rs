@@ -14,11 +14,12 @@ pub(crate) use arguments::LabCommand;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use landfall_lab::cloud::standing::Pretence;
 use landfall_lab::faults::{Fault, Order};
 use landfall_lab::supervisor::{self, Client, Listing, Record};
 use serde_json::json;
 
-use self::arguments::{FaultArguments, Lab, SqlArguments};
+use self::arguments::{FaultArguments, Lab, PretendArguments, SqlArguments};
 use crate::arguments::Common;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
@@ -37,6 +38,7 @@ pub(super) async fn lab(common: &Common, lab: &LabCommand, out: Out) -> Result<E
         Lab::Env => env(&dir, out),
         Lab::Spec(asked) => spec::print(&record(&dir)?, asked, out),
         Lab::Fault(asked) => fault(&dir, asked, out).await,
+        Lab::Pretend(asked) => pretend(&dir, asked, out).await,
         Lab::Gateway(asked) => gateway::gateway(common, &dir, asked, out).await,
         Lab::Load(asked) => load::load(&record(&dir)?, asked, out).await,
         Lab::Judge(asked) => load::judge(&dir, asked, out).await,
@@ -183,6 +185,19 @@ async fn fault(dir: &Path, asked: &FaultArguments, out: Out) -> Result<Exit, Sto
             layout::columns(&rows, width)
         }
     });
+    Ok(Exit::Done)
+}
+
+async fn pretend(dir: &Path, asked: &PretendArguments, out: Out) -> Result<Exit, Stop> {
+    let pretence: Pretence = serde_json::from_str(&asked.what).map_err(|error| {
+        Stop::mistake(format!(
+            "{error}. Write JSON such as {{\"pretend\":\"version\",\"instance\":\"shop-prod\",\
+             \"version\":\"17.6-R2\"}}."
+        ))
+    })?;
+    let client = Client::new(&record(dir)?);
+    client.pretend(&pretence).await.map_err(|error| failed(&error))?;
+    out.say("Done: AWS shows it from here on.");
     Ok(Exit::Done)
 }
 
