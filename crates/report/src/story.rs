@@ -8,6 +8,7 @@ use landfall_core::action::SessionsEnded;
 use landfall_core::comparison::Comparison;
 use landfall_core::facts::{ParameterVerdict, Parity, SourceFacts, SustainedLag, TargetFacts};
 use landfall_core::journal::{Entry, Record};
+use landfall_core::port::tests::TestRun;
 use landfall_core::sample::Sample;
 use landfall_core::status::{self, Outcome, Run, Status};
 use landfall_core::{Course, Facts, Finding, MigrationName, Spec};
@@ -69,15 +70,17 @@ pub struct SmokeRun {
     pub at: Timestamp,
     /// How many tests.
     pub tests: u64,
-    /// What the failing ones said.
+    /// Those that failed, and why.
     pub failed: Vec<String>,
+    /// Each test with what it said, where the journal has it.
+    pub runs: Vec<TestRun>,
 }
 
 /// The findings of the assessment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "findings")]
 pub enum Judged {
-    /// By this version's checks, from what was seen then.
+    /// As the assessment said it then.
     Found(Vec<Finding>),
     /// What was seen then has a form this version does not read.
     Unreadable(String),
@@ -258,9 +261,12 @@ fn smoke(entries: &[Entry], titles: &Titles) -> Vec<SmokeRun> {
         let step = entry.step.as_deref().filter(|step| SMOKE.contains(step))?;
         let Record::Completed { seen } = &entry.record else { return None };
         let tests = proof::part(seen, "/tests")?;
-        let failed = proof::part(seen, "/failed").unwrap_or_default();
+        let runs: Vec<TestRun> = proof::part(seen, "/runs").unwrap_or_default();
+        let told = |run: &TestRun| Some(format!("{}: {}", run.test, run.failed.as_ref()?));
+        let failed =
+            proof::part(seen, "/failed").unwrap_or_else(|| runs.iter().filter_map(told).collect());
         let title = titles.get(step).map_or(step, String::as_str).to_owned();
-        Some(SmokeRun { title, at: entry.at, tests, failed })
+        Some(SmokeRun { title, at: entry.at, tests, failed, runs })
     };
     entries.iter().filter_map(run).collect()
 }

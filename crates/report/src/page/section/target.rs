@@ -5,6 +5,8 @@ use landfall_core::comparison::{
 };
 use landfall_core::facts::{ParameterFate, ParameterVerdict, Parity};
 use landfall_core::port::cloud::GroupLevel;
+use landfall_core::port::tests::TestRun;
+use landfall_core::quantity::duration_text;
 use serde_json::Value;
 
 use super::super::part::{Cell, list, paragraph, table};
@@ -184,12 +186,30 @@ pub(super) fn smoke(report: &Report) -> Markup {
     };
     let rows: Vec<_> = report.smoke.iter().map(row).collect();
     let mut inside = table("Runs of the owner's tests", &["At", "When", "Result"], &rows);
+    let each: Vec<_> =
+        report.smoke.iter().flat_map(|run| run.runs.iter().map(|t| of(run, t))).collect();
+    if !each.is_empty() {
+        let heads = ["At", "Test", "Took", "Result", "What it said"];
+        inside.push(table("Each test", &heads, &each));
+    }
     let tests = tests(report);
     if !tests.is_empty() {
         inside.push(said("h3", "The tests"));
         inside.push(list(&tests));
     }
     inside
+}
+
+fn of(run: &SmokeRun, test: &TestRun) -> Vec<Cell> {
+    let result =
+        test.failed.as_ref().map_or_else(|| "passed".to_owned(), |why| format!("FAILED: {why}"));
+    vec![
+        Cell::Number(time::clock(run.at)),
+        Cell::Text(test.test.clone()),
+        Cell::Number(duration_text::to_text(test.took)),
+        Cell::Text(result),
+        Cell::Said(test.output.clone()),
+    ]
 }
 
 /// The tests as the spec has them, whatever their kinds.
