@@ -148,6 +148,12 @@ impl Search {
         if found.is_err() && beside { Ok(packaged) } else { found }
     }
 
+    /// Chromium without a window, for tests of pages.
+    pub fn chromium(&self) -> Result<PathBuf, Error> {
+        let name = "chromium-headless-shell";
+        self.single(name, "chromium/bin/chromium-headless-shell")
+    }
+
     /// The stock `aws` command.
     pub fn aws(&self) -> Result<PathBuf, Error> {
         self.single("aws", "awscli/bin/aws")
@@ -195,6 +201,11 @@ pub fn envoy() -> Result<PathBuf, Error> {
 /// Finds PgBouncer for this process; see [`Search::from_environment`].
 pub fn pgbouncer() -> Result<PathBuf, Error> {
     Search::from_environment().pgbouncer()
+}
+
+/// Finds Chromium for this process; see [`Search::from_environment`].
+pub fn chromium() -> Result<PathBuf, Error> {
+    Search::from_environment().chromium()
 }
 
 /// Finds the `aws` command for this process; see [`Search::from_environment`].

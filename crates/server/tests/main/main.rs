@@ -9,6 +9,8 @@ mod orders;
 #[cfg(test)]
 mod place;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod unreadable;
