@@ -284,11 +284,11 @@ impl fmt::Display for Parity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {
-    /// The source, at assessment.
+    /// The source, at assessment; in journals of older versions.
     Source(SourceFacts),
-    /// The target's version and class, at assessment.
+    /// The target's version and class, at assessment; likewise.
     Target(TargetFacts),
-    /// The findings, in short, when the assessment let the move begin.
+    /// The findings in short, the source and the target, when the assessment let the move begin.
     Assessed(Assessed),
     /// Retention before we changed it.
     BackupsWere {
@@ -559,7 +559,11 @@ impl Facts {
         match fact.clone() {
             Fact::Source(source) => self.source = Some(source),
             Fact::Target(target) => self.target = Some(target),
-            Fact::Assessed(assessed) => self.assessed = Some(assessed),
+            Fact::Assessed(assessed) => {
+                self.source = assessed.source.clone().or(self.source.take());
+                self.target = assessed.target.clone().or(self.target.take());
+                self.assessed = Some(assessed);
+            }
             Fact::BackupsWere { days } => self.backups_were = Some(days),
             Fact::Parameters { verdicts } => self.parameters = Some(verdicts),
             Fact::RouteWas { route } => self.route_was = Some(route),

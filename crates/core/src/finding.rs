@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{SourceFacts, TargetFacts};
 use crate::problem::Code;
 use crate::quantity::ByteCount;
 
@@ -162,6 +163,12 @@ pub struct Assessed {
     pub not_looked: u32,
     /// What is to be copied.
     pub bytes: ByteCount,
+    /// The source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceFacts>,
+    /// What it becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetFacts>,
     /// The first two hundred, blockers first.
     pub findings: Vec<FindingLine>,
 }
@@ -179,6 +186,8 @@ impl Assessed {
             notes: count(&|one| one.severity == Severity::Note),
             not_looked: count(&|one| one.learnt == Learnt::NotLooked),
             bytes,
+            source: None,
+            target: None,
             findings: findings.iter().take(LISTED).map(FindingLine::of).collect(),
         }
     }

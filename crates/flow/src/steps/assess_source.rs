@@ -72,28 +72,25 @@ impl Step for AssessSource {
         }
         let Some(instance) = &seen.instance else { return Plan::blocked(no_endpoint(spec)) };
         let Some(endpoint) = &instance.endpoint else { return Plan::blocked(no_endpoint(spec)) };
-        if facts.assessed.is_none() {
-            return Plan::Learn(Fact::Assessed(Assessed::new(&seen.findings, seen.bytes)));
+        if facts.assessed.is_some() {
+            return Plan::Done;
         }
-        if facts.source.is_none() {
-            return Plan::Learn(Fact::Source(SourceFacts {
-                arn: instance.arn.clone(),
-                endpoint: endpoint.clone(),
-                engine_version: instance.engine_version.clone(),
-                class: instance.class.clone(),
-                subnet_group: instance.subnet_group.clone(),
-                encrypted: instance.encrypted,
-                kms_key: instance.kms_key.clone(),
-                parameter_group: instance
-                    .parameter_group
-                    .as_ref()
-                    .map(|group| group.name.to_string()),
-            }));
-        }
-        match (&facts.target, &seen.target) {
-            (None, Some(target)) => Plan::Learn(Fact::Target(target.clone())),
-            _ => Plan::Done,
-        }
+        // All at once: each look asks every question in every database.
+        let source = SourceFacts {
+            arn: instance.arn.clone(),
+            endpoint: endpoint.clone(),
+            engine_version: instance.engine_version.clone(),
+            class: instance.class.clone(),
+            subnet_group: instance.subnet_group.clone(),
+            encrypted: instance.encrypted,
+            kms_key: instance.kms_key.clone(),
+            parameter_group: instance.parameter_group.as_ref().map(|group| group.name.to_string()),
+        };
+        Plan::Learn(Fact::Assessed(Assessed {
+            source: Some(source),
+            target: seen.target.clone(),
+            ..Assessed::new(&seen.findings, seen.bytes)
+        }))
     }
 
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {

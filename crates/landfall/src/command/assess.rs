@@ -114,7 +114,7 @@ async fn collected(common: &Common, asked: &AssessArguments) -> Result<Saved, St
 }
 
 /// A spec's text; for the name of an instance, one that says no more than it.
-fn spec(source: &str) -> Result<String, Stop> {
+pub(super) fn spec(source: &str) -> Result<String, Stop> {
     let path = Path::new(source);
     let is_name = source.len() <= 63
         && source.starts_with(|letter: char| letter.is_ascii_alphabetic())

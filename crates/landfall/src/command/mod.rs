@@ -1,17 +1,20 @@
 //! The commands: each opens the way to a server, asks, and shows the answer.
 
 mod assess;
+mod doctor;
 mod envoy;
 mod explain;
 mod lab;
 mod look;
 mod order;
+mod report;
 mod route;
 mod run;
 mod serve;
 mod standing;
 
 pub(crate) use assess::AssessArguments;
+pub(crate) use doctor::DoctorArguments;
 pub(crate) use lab::LabCommand;
 
 use crate::arguments::{Arguments, Command, Common};
@@ -36,6 +39,8 @@ pub(crate) async fn execute(arguments: Arguments, out: Out) -> Result<Exit, Stop
         Command::Resume { name } => order::resume(&common, &name, out).await,
         Command::Abort(order) => order::plain(&common, "abort", &order, out).await,
         Command::Retire(retire) => order::retire(&common, &retire, out).await,
+        Command::Report(asked) => report::report(&common, &asked, out).await,
+        Command::Doctor(asked) => doctor::doctor(&common, &asked, out).await,
         Command::Explain { code } => explain::explain(code.as_deref(), out),
         Command::Serve(serve) => serve::serve(&common, &serve, out).await,
         Command::Route(route) => route::route(&common, &route, out).await,

@@ -1,10 +1,11 @@
 //! `route`: services behind the gateway.
 
 use jiff::Timestamp;
-use landfall_api::AdoptRoute;
+use landfall_api::{AdoptRoute, SpecText};
 use landfall_api::core::{Endpoint, ServiceName};
 
-use crate::arguments::{Common, Route};
+use super::look;
+use crate::arguments::{Common, Route, SpecFile};
 use crate::door::Door;
 use crate::exit::Exit;
 use crate::out::Out;
@@ -13,7 +14,10 @@ use crate::stop::Stop;
 
 pub(super) async fn route(common: &Common, route: &Route, out: Out) -> Result<Exit, Stop> {
     match route {
-        Route::Status => status(common, out).await,
+        Route::Status { spec: None } => status(common, out).await,
+        Route::Status { spec: Some(spec) } => {
+            of_spec(common, &SpecFile { spec: spec.clone() }, out).await
+        }
         Route::Certificates => certificates(common, out).await,
         Route::Add { service, endpoint } => {
             let endpoint: Endpoint = endpoint
@@ -44,6 +48,16 @@ async fn status(common: &Common, out: Out) -> Result<Exit, Stop> {
         let text = "Proxies are seen by the server they are connected to: ask it with --server.";
         out.say(&show::layout::wrap(text, out.width(), 0));
     }
+    Ok(Exit::Done)
+}
+
+async fn of_spec(common: &Common, spec: &SpecFile, out: Out) -> Result<Exit, Stop> {
+    let spec_toml = look::read(spec)?;
+    let door = Door::ask(common).await?;
+    let routes = door.client.routes_of(&SpecText { spec_toml }).await;
+    door.close().await;
+    let routes = routes?;
+    out.data(&routes, |width| show::routes::list(&routes, Timestamp::now(), width));
     Ok(Exit::Done)
 }
 
