@@ -128,6 +128,11 @@ impl Client {
         self.get("/v1/routes").await
     }
 
+    /// The services of a spec, at the gateways that it describes, whether or not it has a move.
+    pub async fn routes_of(&self, spec: &SpecText) -> Result<Vec<ServiceRoute>, ClientError> {
+        self.post("/v1/routes/of-spec", spec).await
+    }
+
     /// Every certificate that proxies were told.
     pub async fn certificates(&self) -> Result<Vec<ProxyCertificate>, ClientError> {
         self.get("/v1/certificates").await

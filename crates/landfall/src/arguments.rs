@@ -257,8 +257,11 @@ pub(crate) struct Serve {
 /// `landfall route …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Route {
-    /// Services, where they go, which Envoy follows, and certificates that end
-    Status,
+    /// Services, where they go, which gateway follows, and certificates that end
+    Status {
+        /// A spec: its services alone, at the gateways that it describes, before it has a move
+        spec: Option<PathBuf>,
+    },
     /// The certificates that Envoys were told
     Certificates,
     /// Take a service on, before any move, at the place where it is today

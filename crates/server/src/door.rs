@@ -79,6 +79,7 @@ pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
         .route("/v1/assess", post(assess))
         .route("/v1/inventory", post(inventory))
         .route("/v1/routes", get(routes).post(adopt))
+        .route("/v1/routes/of-spec", post(routes_of))
         .route("/v1/certificates", get(certificates))
         .route("/v1/evidence/key", get(evidence_key))
         .route("/v1/doctor/aws", get(probe))
@@ -186,6 +187,13 @@ async fn assess(State(app): Application, body: Body<SpecText>) -> Answer<Assessm
 
 async fn routes(State(app): Application) -> Answer<Vec<ServiceRoute>> {
     Ok(Json(app.routes().await?))
+}
+
+async fn routes_of(
+    State(app): Application,
+    body: Body<SpecText>,
+) -> Answer<Vec<ServiceRoute>> {
+    Ok(Json(app.routes_of(&understood(body)?).await?))
 }
 
 async fn certificates(State(app): Application) -> Answer<Vec<ProxyCertificate>> {

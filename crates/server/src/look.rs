@@ -1,8 +1,9 @@
 //! Looking without touching: the assessment and the dry run.
 
-use landfall_api::{Assessment, PlanView, PlannedRow, Saved, SpecText};
+use landfall_api::{Assessment, PlanView, PlannedRow, Saved, ServiceRoute, SpecText};
 use landfall_assess as assess;
 use landfall_core::journal::Commitment;
+use landfall_core::port::Router as _;
 use landfall_core::probe::Probed;
 use landfall_core::spec;
 use landfall_core::status::Road;
@@ -32,6 +33,19 @@ impl App {
     /// What Landfall counts on of AWS, tried on the account at hand.
     pub(crate) async fn probe(&self) -> Result<Vec<Probed>, Refused> {
         Ok(self.world.cloud().await?.probe().await)
+    }
+
+    /// The services of a spec at the gateways that it describes: what only a spec knows, such as
+    /// PgBouncers, is seen before there is a move.
+    pub(crate) async fn routes_of(&self, asked: &SpecText) -> Result<Vec<ServiceRoute>, Refused> {
+        let spec = spec::parse(&asked.spec_toml)?;
+        let router = self.world.router(Some(&spec)).await?;
+        let mut routes = Vec::new();
+        for service in spec.services() {
+            let view = router.view(service).await?;
+            routes.push(ServiceRoute { service: service.clone(), view });
+        }
+        Ok(routes)
     }
 
     /// Every row of a move with its calls.

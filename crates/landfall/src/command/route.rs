@@ -1,8 +1,8 @@
 //! `route`: services behind the gateway.
 
 use jiff::Timestamp;
-use landfall_api::{AdoptRoute, SpecText};
 use landfall_api::core::{Endpoint, ServiceName};
+use landfall_api::{AdoptRoute, SpecText};
 
 use super::look;
 use crate::arguments::{Common, Route, SpecFile};

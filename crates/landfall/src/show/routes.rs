@@ -18,8 +18,7 @@ pub(crate) fn list(routes: &[ServiceRoute], now: Timestamp, width: usize) -> Str
 /// One service.
 pub(crate) fn one(route: &ServiceRoute, now: Timestamp, width: usize) -> String {
     let Some(stored) = &route.view.route else {
-        let text = format!("not adopted; proxies wait for it: {}", nodes(&route.view.proxies));
-        return labelled(&format!("{}  ", route.service), &text, width);
+        return unadopted(route, width);
     };
     let traffic = match stored.traffic {
         Traffic::Open => "open",
@@ -38,8 +37,23 @@ pub(crate) fn one(route: &ServiceRoute, now: Timestamp, width: usize) -> String 
     lines.join("\n")
 }
 
-fn nodes(proxies: &[ProxyView]) -> String {
-    proxies.iter().map(|proxy| proxy.node.clone()).collect::<Vec<_>>().join(", ")
+/// A service without a route: proxies that ask for it, and nodes that are known from a spec.
+fn unadopted(route: &ServiceRoute, width: usize) -> String {
+    let proxies = &route.view.proxies;
+    let text = "not adopted yet: `landfall route add`, or its move, takes it on";
+    let mut lines = vec![labelled(&format!("{}  ", route.service), text, width)];
+    let state = |proxy: &ProxyView| match (&proxy.rejected, proxy.connected_since) {
+        (Some(words), _) => format!("NOT READY: {words}"),
+        (None, None) => format!("gone, last seen {}", time::instant(proxy.last_seen)),
+        (None, Some(_)) => "there, waits to be told".to_owned(),
+    };
+    let rows: Vec<Vec<String>> =
+        proxies.iter().map(|proxy| vec![proxy.node.clone(), state(proxy)]).collect();
+    if !rows.is_empty() {
+        let table = columns(&rows, width.saturating_sub(2));
+        lines.extend(table.lines().map(|line| format!("  {line}")));
+    }
+    lines.join("\n")
 }
 
 fn proxy_row(proxy: &ProxyView, route: &Route, now: Timestamp) -> Vec<String> {
@@ -110,5 +124,20 @@ mod tests {
             assert_fits(&list(&routes, now, width), width);
         }
         insta::assert_snapshot!(list(&routes, now, 100));
+    }
+
+    #[test]
+    fn nodes_of_a_spec_are_shown_before_there_is_a_route() {
+        let fine = ProxyView { rejected: None, ..proxy("pooler-1", None) };
+        let words = "its file /etc/pgbouncer/shop.ini cannot be written: permission denied";
+        let refuses = ProxyView { rejected: Some(words.to_owned()), ..proxy("pooler-2", None) };
+        let view = RouteView { route: None, proxies: vec![fine, refuses] };
+        let routes = [ServiceRoute { service: ServiceName::new("shop"), view }];
+        let now = Timestamp::UNIX_EPOCH;
+        assert_fits(&list(&routes, now, 40), 40);
+        let text = list(&routes, now, 120);
+        assert!(text.contains("not adopted yet"), "{text}");
+        assert!(text.contains("there, waits to be told"), "{text}");
+        assert!(text.contains("NOT READY: its file"), "{text}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod conformance;
+mod hosted;
 mod knot;
 #[path = "../envoy/memory.rs"]
 #[expect(dead_code, reason = "a store in trouble is tried over Envoy")]
@@ -14,6 +15,7 @@ mod mistakes;
 #[expect(dead_code, reason = "nothing is held here")]
 mod patience;
 mod side;
+mod stale;
 #[path = "../envoy/wall_clock.rs"]
 mod wall_clock;
 
