@@ -10,6 +10,8 @@ mod connections;
 #[cfg(test)]
 mod markers;
 #[cfg(test)]
+mod performance;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod reads;
