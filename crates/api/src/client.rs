@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order,
-    PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
+    AdoptRoute, ApiProblem, Assessment, DropSlot, EvidenceKey, Health, History, MoveLine, MoveView,
+    Order, PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SlotDropped, SpecText,
+    StartMove, Started,
 };
 
 /// Longer than any answer takes: a dry run reads the whole account.
@@ -121,6 +122,11 @@ impl Client {
     /// What an assessment judges, without the judgement.
     pub async fn inventory(&self, spec: &SpecText) -> Result<Saved, ClientError> {
         self.post("/v1/inventory", spec).await
+    }
+
+    /// Drops a slot that nobody uses.
+    pub async fn drop_slot(&self, order: &DropSlot) -> Result<SlotDropped, ClientError> {
+        self.post("/v1/slots/drop", order).await
     }
 
     /// Every service.

@@ -10,6 +10,7 @@ mod plan;
 mod problem;
 mod report;
 mod route;
+mod slots;
 
 pub use client::{Client, ClientError};
 pub use health::Health;
@@ -21,6 +22,7 @@ pub use plan::{Assessment, Finding, PlanView, PlannedRow, Saved, Severity, SpecT
 pub use problem::ApiProblem;
 pub use report::{EvidenceKey, ReportForm};
 pub use route::{AdoptRoute, ProxyCertificate, ServiceRoute};
+pub use slots::{DropSlot, SlotDropped};
 
 /// The words of a move, as the API carries them: who talks to a server needs no other crate.
 pub use landfall_core as core;

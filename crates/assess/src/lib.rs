@@ -24,6 +24,7 @@ mod patience;
 pub mod question;
 pub mod road;
 pub mod saved;
+pub mod slot_health;
 pub mod span;
 
 pub use checks::{blockers, findings};

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use landfall_api::core::quantity::duration_text;
 use landfall_server::XdsSecurity;
 
-use crate::command::{AssessArguments, LabCommand};
+use crate::command::{AssessArguments, DoctorArguments, LabCommand};
 use crate::exit::Exit;
 use crate::stop::Stop;
 
@@ -60,6 +60,11 @@ pub(crate) struct Common {
     /// Who gives the order, for the journal [default: the user's name]
     #[arg(long, global = true, value_name = "NAME", env = "LANDFALL_BY", hide_env_values = true)]
     pub(crate) by: Option<String>,
+    /// The company's own key for evidence, Ed25519 in PEM: file:PATH or env:VARIABLE [default:
+    /// one that is made in the state directory]
+    #[arg(long, global = true, value_name = "REF", env = "LANDFALL_EVIDENCE_KEY")]
+    #[arg(hide_env_values = true, hide_short_help = true)]
+    pub(crate) evidence_key: Option<String>,
 }
 
 /// The commands, in the order of a move.
@@ -104,6 +109,10 @@ pub(crate) enum Command {
     Abort(OrderArguments),
     /// Accept the target: what becomes of the source is then done as the spec says
     Retire(Retire),
+    /// The evidence of a move: a page, JSON, or a signed bundle
+    Report(ReportArguments),
+    /// Look at what nobody looks at until it fails: slots, disk, what Landfall counts on of AWS
+    Doctor(DoctorArguments),
     /// Explain a problem code, such as LF-014
     Explain {
         /// The code: LF-014, or 14; all of them when left away
@@ -241,6 +250,39 @@ pub(crate) struct Retire {
     /// Do not ask, even when the source will be deleted
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct ReportArguments {
+    /// The move
+    pub(crate) name: Option<String>,
+    /// One self-contained page, which is what is written unless told otherwise
+    #[arg(long, conflicts_with = "bundle")]
+    pub(crate) html: bool,
+    /// The journal and what it comes to, signed; - is stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Where the page or the JSON goes; must not exist [default: stdout]
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<ReportCommand>,
+}
+
+/// `landfall report …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Whether a bundle is what was signed; needs nothing but the file
+    Verify {
+        /// The bundle; - reads it from stdin
+        file: PathBuf,
+        /// The public key it must be signed with, as `report key` printed it
+        #[arg(long, value_name = "PUBLIC")]
+        key: Option<String>,
+    },
+    /// The public key that bundles are signed with
+    Key,
 }
 
 #[derive(Debug, Args)]

@@ -35,11 +35,11 @@ impl PostgresDatabase {
         Ok(Self { connections, call_timeout: options.call_timeout })
     }
 
-    fn call<'a>(&'a self, at: &'a Endpoint, what: &'a str) -> Call<'a> {
+    pub(crate) fn call<'a>(&'a self, at: &'a Endpoint, what: &'a str) -> Call<'a> {
         Call { connections: &self.connections, at, what }
     }
 
-    async fn bounded<T>(
+    pub(crate) async fn bounded<T>(
         &self,
         what: &str,
         work: impl Future<Output = Result<T, Failure>> + Send,

@@ -18,9 +18,11 @@ mod reads;
 mod secret;
 mod server;
 mod sessions;
+mod slots;
 mod smoke;
 mod tls;
 
 pub use access::AccessOptions;
 pub use adapter::PostgresDatabase;
 pub use secret::Secret;
+pub use slots::SlotDrop;

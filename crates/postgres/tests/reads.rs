@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_core::port::Database;
 use landfall_core::{ByteCount, FailureKind};
+use landfall_postgres::SlotDrop;
 
 use crate::bench::{Bench, OTHER, eventually};
 
@@ -129,6 +130,33 @@ async fn a_slot_keeps_what_it_has_not_sent() {
     active.await;
     // On a replica the question has an answer, too.
     assert_eq!(port.slots(&standby.at()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn only_a_slot_that_nobody_uses_is_dropped() {
+    let bench = Bench::new().await;
+    let port = bench.port();
+    bench.admin("select pg_create_physical_replication_slot('left_over', true)").await;
+    let standby = bench.standby().await;
+    eventually("the replica's slot to be active", async || {
+        let slots = port.slots(&bench.at()).await.unwrap();
+        let used = slots.iter().any(|slot| slot.name == "rds_replica" && slot.active);
+        used.then_some(()).ok_or(slots)
+    })
+    .await;
+    let drop = async |name| port.drop_slot(&bench.at(), name).await.unwrap();
+    assert_eq!(drop("rds_replica").await, SlotDrop::InUse);
+    assert_eq!(drop("left_over").await, SlotDrop::Dropped);
+    assert_eq!(drop("left_over").await, SlotDrop::Unknown);
+    let left: Vec<String> =
+        port.slots(&bench.at()).await.unwrap().into_iter().map(|slot| slot.name).collect();
+    assert_eq!(left, ["rds_replica"]);
+    assert!(standby.server.is_running());
+
+    bench.admin("create role watch login password 'watchpass'").await;
+    bench.admin("select pg_create_physical_replication_slot('again')").await;
+    let failure = bench.port_as("watch").drop_slot(&bench.at(), "again").await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied, "{failure}");
 }
 
 #[tokio::test]

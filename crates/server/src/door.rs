@@ -18,8 +18,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use landfall_api::{
-    AdoptRoute, ApiProblem, Assessment, EvidenceKey, Health, History, MoveLine, MoveView, Order,
-    PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SpecText, StartMove, Started,
+    AdoptRoute, ApiProblem, Assessment, DropSlot, EvidenceKey, Health, History, MoveLine, MoveView,
+    Order, PlanView, ProxyCertificate, ReportForm, Saved, ServiceRoute, SlotDropped, SpecText,
+    StartMove, Started,
 };
 use landfall_core::journal::Request;
 use landfall_core::probe::Probed;
@@ -78,6 +79,7 @@ pub(crate) fn door(app: Arc<App>, guard: Guard) -> Router {
         .route("/v1/plan", post(plan))
         .route("/v1/assess", post(assess))
         .route("/v1/inventory", post(inventory))
+        .route("/v1/slots/drop", post(drop_slot))
         .route("/v1/routes", get(routes).post(adopt))
         .route("/v1/routes/of-spec", post(routes_of))
         .route("/v1/certificates", get(certificates))
@@ -185,14 +187,15 @@ async fn assess(State(app): Application, body: Body<SpecText>) -> Answer<Assessm
     Ok(Json(app.assess(&understood(body)?).await?))
 }
 
+async fn drop_slot(State(app): Application, body: Body<DropSlot>) -> Answer<SlotDropped> {
+    Ok(Json(app.drop_slot(&understood(body)?).await?))
+}
+
 async fn routes(State(app): Application) -> Answer<Vec<ServiceRoute>> {
     Ok(Json(app.routes().await?))
 }
 
-async fn routes_of(
-    State(app): Application,
-    body: Body<SpecText>,
-) -> Answer<Vec<ServiceRoute>> {
+async fn routes_of(State(app): Application, body: Body<SpecText>) -> Answer<Vec<ServiceRoute>> {
     Ok(Json(app.routes_of(&understood(body)?).await?))
 }
 

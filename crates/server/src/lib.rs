@@ -6,6 +6,7 @@
 //! who drives.
 
 mod app;
+mod audit;
 mod clock;
 mod config;
 mod crash;
@@ -20,6 +21,7 @@ mod poolers;
 mod refusal;
 mod report;
 mod server;
+mod slots;
 mod standing;
 mod world;
 

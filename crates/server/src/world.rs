@@ -93,7 +93,8 @@ impl World {
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 
-    async fn cloud(&self) -> Result<Arc<dyn Cloud>, Failure> {
+    /// The account.
+    pub(crate) async fn cloud(&self) -> Result<Arc<dyn Cloud>, Failure> {
         let make = || async {
             let cloud = AwsCloud::from_env(self.config.call_timeout).await?;
             Ok(Arc::new(cloud) as Arc<dyn Cloud>)
@@ -107,7 +108,8 @@ impl World {
         Self { cloud: OnceCell::new_with(Some(cloud)), ..self }
     }
 
-    fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
+    /// SQL access to a spec's servers, when it gives any.
+    pub(crate) fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
         let Some(access) = &spec.access else { return Ok(None) };
         let options = AccessOptions {
             user: access.user.clone(),

@@ -8,11 +8,13 @@ pub(crate) mod certificates;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub(crate) mod plan;
+pub(crate) mod probes;
 pub(crate) mod problem;
 pub(crate) mod replica;
 pub(crate) mod routes;
 #[cfg(test)]
 pub(crate) mod sample;
+pub(crate) mod slots;
 pub(crate) mod standing;
 pub(crate) mod time;
 pub(crate) mod waiting;
