@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures as JSON. Timings on shared machines are noisy, so each is a median
 //! of several, beside what it must be compared with, measured in the same run.
 
+mod assess;
 mod clock;
 mod fleet;
 mod floor;
@@ -62,6 +63,15 @@ enum What {
         #[arg(long, default_value_t = 3)]
         seconds: u32,
     },
+    /// An assessment with SQL access: seconds, and the server's peak memory
+    Assess {
+        /// Tables in the first database
+        #[arg(long, default_value_t = 50_000)]
+        tables: u32,
+        /// Databases beside it
+        #[arg(long, default_value_t = 0)]
+        databases: u32,
+    },
     /// The binary: `--help`, and an idle server's memory
     Binary {
         /// How often
@@ -76,6 +86,7 @@ async fn main() -> ExitCode {
         What::Cutover { runs, megabytes, router } => cutover(runs, megabytes, router).await,
         What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,
+        What::Assess { tables, databases } => assess::measure(tables, databases).await,
         What::Binary { runs } => binary(runs).await,
     };
     match done.and_then(|figures| print(&figures)) {
