@@ -1,5 +1,12 @@
 //! The page and the drawings.
 
+use landfall_core::Fact;
+use landfall_core::comparison::{
+    Comparison, ComparisonVerdict, Hours, MetricRatio, SlowerStatement, Spread,
+};
+use landfall_core::facts::{Parity, SettingDifference};
+use landfall_core::journal::{Entry, Record};
+use landfall_core::port::cloud::Metric;
 use landfall_report::Unreadable;
 use landfall_report::page::page;
 use landfall_report::picture::pictures;
@@ -82,6 +89,69 @@ fn a_move_that_is_not_over_has_a_report_too() {
     assert!(words.iter().any(|headline| headline.starts_with("Not over: stopped by LF-033")));
 }
 
+/// A journal with figures that moves in the lab are too short for.
+#[test]
+fn figures_before_and_after_are_told_with_their_spread() {
+    let mut all = entries(ACCESS);
+    let at = all.iter().position(|entry| entry.step.as_deref() == Some("soak.keep_fence")).unwrap();
+    let spread =
+        |mean: f64| Spread { points: 12, mean, p5: 0.5, p50: mean, p95: 212.0, maximum: 300.0 };
+    let metric = MetricRatio {
+        metric: Metric::CpuUtilization,
+        before: Some(spread(20.0)),
+        after: None,
+        ratio: Some(1.5),
+        judged: landfall_core::comparison::Judged::Worse,
+    };
+    let slower = SlowerStatement {
+        database: "shop".into(),
+        id: 1,
+        text: "select * from \"Bücher\" where a < $1".to_owned(),
+        before_ms: 1.5,
+        after_ms: 6.0,
+        calls_before: 1_000.0,
+        calls_after: 900.0,
+    };
+    let when = all[at].at;
+    let comparison = Comparison {
+        from: when,
+        to: when,
+        verdict: ComparisonVerdict::Slower,
+        hours: Hours::SameOfTheWeek,
+        metrics: vec![metric],
+        statements_compared: 40,
+        slower: vec![slower],
+        notes: vec!["the statistics were reset at noon".to_owned()],
+    };
+    let different =
+        SettingDifference { name: "work_mem".to_owned(), source: None, target: Some("4MB".into()) };
+    let facts = [
+        Fact::Compared(Box::new(comparison)),
+        Fact::Parity(Parity { in_force: 3, different: vec![different], extensions: 2 }),
+    ];
+    for fact in facts {
+        let record = Record::Learned { fact: Box::new(fact) };
+        all.insert(at + 1, Entry { record, ..all[at].clone() });
+    }
+    let html = page(&report(&all));
+    for told in [
+        "Something is slower than the source was.",
+        "with the same hours of the weeks before",
+        "0.5000 / 20.0 / 212 (n = 12)",
+        "no point",
+        "WORSE",
+        "select * from &quot;Bücher&quot; where a &lt; $1",
+        "\u{d7} 4.0",
+        "40 statements ran often enough on both sides to be compared; 1 of them got slower.",
+        "the statistics were reset at noon",
+        "3 of them are in force on the target as planned",
+        "work_mem",
+        "not known",
+    ] {
+        assert!(html.contains(told), "not on the page: {told}");
+    }
+}
+
 #[test]
 fn a_journal_that_contradicts_itself_has_no_report() {
     let mut all = entries(ACCESS);
@@ -106,14 +176,13 @@ fn the_drawings_in_the_documents_are_of_real_moves() {
     let folder =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/explain/evidence");
     let (access, metric) = (report(&entries(ACCESS)), report(&entries(METRIC)));
-    let shown = pictures(&access).into_iter().chain(pictures(&metric));
-    let names = ["pause", "positions", "phases", "metric", "lag-chart"];
-    let mut seen = std::collections::BTreeMap::new();
-    for (id, svg) in shown.filter(|(id, _)| names.contains(id)) {
-        seen.insert(id, svg);
-    }
-    assert_eq!(seen.len(), names.len());
-    for (id, svg) in seen {
+    let of = |report, names: &'static [&str]| {
+        pictures(report).into_iter().filter(|(id, _)| names.contains(id))
+    };
+    let shown = of(&access, &["phases", "pause", "positions"]);
+    let shown: Vec<_> = shown.chain(of(&metric, &["metric", "lag-chart"])).collect();
+    assert_eq!(shown.len(), 5);
+    for (id, svg) in shown {
         let file = folder.join(format!("{id}.svg"));
         if std::env::var_os("LANDFALL_WRITE_PICTURES").is_some() {
             std::fs::create_dir_all(&folder).unwrap();

@@ -26,7 +26,11 @@ fn titles() -> Titles {
         ("quiesce.hold_traffic", "Hold new connections at the gateway"),
         ("quiesce.fence_source", "Fence the source"),
         ("quiesce.prove_fence", "Prove that nobody writes to the source"),
+        ("quiesce.final_marker", "Write the final marker on the source"),
         ("quiesce.drain_replica", "Prove that the replica has everything"),
+        ("cutover.promote_replica", "Promote the replica"),
+        ("cutover.wait_writable", "Wait until the target takes writes"),
+        ("cutover.point_at_target", "Point the route at the target"),
         ("cutover.smoke_target", "Run the smoke tests on the target"),
         ("cutover.release_traffic", "Release traffic to the target"),
     ];
