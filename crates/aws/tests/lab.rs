@@ -19,8 +19,8 @@ mod promises {
     use landfall_core::ids::SecurityGroupId;
     use landfall_core::port::cloud::{GroupLevel, ResourceState};
     use landfall_core::port::{Cloud, Stamp};
-    use landfall_core::{Epoch, FailureKind, InstanceId};
     use landfall_core::probe::{Probed, Verdict};
+    use landfall_core::{Epoch, FailureKind, InstanceId};
     use landfall_lab::cloud::standing::{PendingName, Pretence};
     use landfall_lab::faults::{Fault, Order};
     use landfall_lab::supervisor::{Lab, LabConfig};

@@ -36,7 +36,7 @@ pub(super) struct Evidence {
     pub(super) now: Timestamp,
     pub(super) source_versions: Result<Vec<DbEngineVersion>, Failure>,
     pub(super) target_versions: Result<Vec<DbEngineVersion>, Failure>,
-    /// For the newest Aurora version.
+    /// For the newest Aurora version of a major that the account runs.
     pub(super) classes: Result<Vec<OrderableDbInstanceOption>, Failure>,
     /// For its family, at the cluster's level.
     pub(super) parameters: Result<Vec<Parameter>, Failure>,
@@ -91,8 +91,9 @@ impl AwsCloud {
     pub(super) async fn gather(&self) -> Evidence {
         let now = self.clock();
         let target_versions = self.versions_of(TARGET_ENGINE).await;
-        let newest = target_versions.as_ref().ok().and_then(|all| newest(all)).cloned();
         let instances = self.all_instances().await;
+        let here = instances.as_ref().map(Vec::as_slice).unwrap_or_default();
+        let newest = target_versions.as_ref().ok().and_then(|all| newest(all, here)).cloned();
         let first = instances.as_ref().ok().and_then(|all| all.first());
         let name = first.and_then(|one| one.db_instance_identifier().map(str::to_uppercase));
         Evidence {
@@ -242,11 +243,41 @@ impl AwsCloud {
     }
 }
 
-/// AWS lists versions from the lowest to the highest.
-fn newest(versions: &[DbEngineVersion]) -> Option<&DbEngineVersion> {
+/// The newest version of a major that this account runs, or the newest of all. AWS lists them from
+/// the lowest to the highest.
+fn newest<'a>(
+    versions: &'a [DbEngineVersion],
+    instances: &[DbInstance],
+) -> Option<&'a DbEngineVersion> {
+    fn major(version: Option<&str>) -> Option<u32> {
+        version?.split('.').next()?.parse().ok()
+    }
     let plain = |version: &&DbEngineVersion| {
         let text = version.engine_version().unwrap_or_default();
         text.chars().all(|one| one.is_ascii_digit() || one == '.')
     };
-    versions.iter().rfind(plain)
+    let run: Vec<_> = instances.iter().filter_map(|one| major(one.engine_version())).collect();
+    let ours = |version: &&DbEngineVersion| {
+        major(version.engine_version()).is_some_and(|major| run.contains(&major))
+    };
+    let mut plain_ones = versions.iter().filter(plain);
+    plain_ones.clone().rfind(ours).or_else(|| plain_ones.next_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_looked_at_is_one_that_the_account_would_move_to() {
+        let version = |text: &str| DbEngineVersion::builder().engine_version(text).build();
+        let all = ["15.9", "15.15", "16.4-limitless", "17.6"].map(version);
+        let instance = |text: &str| DbInstance::builder().engine_version(text).build();
+        let chosen = |instances: &[DbInstance]| {
+            newest(&all, instances).and_then(|found| found.engine_version()).unwrap()
+        };
+        assert_eq!(chosen(&[instance("15.7"), instance("9.6.22")]), "15.15");
+        assert_eq!(chosen(&[instance("16.1")]), "17.6", "no plain version of that major");
+        assert_eq!(chosen(&[]), "17.6");
+    }
 }

@@ -35,7 +35,7 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         id: "serverless-class",
-        fact: "db.serverless can be ordered for the newest Aurora version",
+        fact: "db.serverless can be ordered for the newest Aurora version of a major in use",
         judge: serverless_class,
     },
     Probe {
