@@ -11,13 +11,12 @@ use landfall_core::Spec;
 use landfall_core::failure::Failure;
 use landfall_core::ids::Endpoint;
 use landfall_core::port::cloud::{
-    GroupLevel, Instance, Metric, MetricQuery, Parameter, ParameterSource, Subject, Surroundings,
+    GroupLevel, Instance, Metric, MetricQuery, ParameterSource, Subject, Surroundings,
 };
 use landfall_core::port::{Cloud, Database, Ports};
 
 use crate::choice::choose_version;
-use crate::inventory::{Defaults, History, Inside, Inventory};
-use crate::parameters::telling::is_telling;
+use crate::inventory::{History, Inside, Inventory};
 use crate::question;
 use crate::{bypass, defaults};
 
@@ -27,14 +26,16 @@ const HISTORY: Duration = Duration::from_hours(7 * 24);
 /// By the hour: a burst of some minutes is in the maximum of its hour.
 const PERIOD_S: u32 = 3_600;
 
-/// What the forecast and the doctor read.
-const METRICS: [Metric; 6] = [
+/// What the forecast, the doctor and the bill read.
+const METRICS: [Metric; 8] = [
     Metric::TransactionLogsGeneration,
     Metric::FreeStorageSpace,
     Metric::DatabaseConnections,
     Metric::TransactionLogsDiskUsage,
     Metric::ReplicationSlotDiskUsage,
     Metric::MaximumUsedTransactionIds,
+    Metric::ReadIops,
+    Metric::WriteIops,
 ];
 
 /// Looks at everything, changing nothing.
@@ -75,23 +76,26 @@ pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failur
         let at = replica.and_then(|replica| replica.endpoint);
         inventory.replicas.extend(at.map(|at| (id.clone(), at)));
     }
-    let family = choose_version(spec, instance, &inventory.versions).map(|v| v.family.clone());
-    if let Some(family) = family {
-        inventory.defaults = Some(defaults(cloud, instance, &family, &inventory.parameters).await);
-    }
     inventory.around = Some(around(cloud, instance).await);
     inventory.history = history(ports, instance).await;
-    if let (Some(database), Some(endpoint)) = (ports.database, &instance.endpoint) {
-        match inside(database, endpoint).await {
-            Ok(found) => inventory.inside = Some(found),
-            Err(failure) => inventory.not_looked = Some(failure),
-        }
-        match database.ask(endpoint, question::ALL).await {
-            Ok(answers) => inventory.answers = answers,
-            Err(failure) => inventory.not_looked = inventory.not_looked.or(Some(failure)),
-        }
+    if let (Some(database), Some(endpoint)) = (ports.database, instance.endpoint.clone()) {
+        look_inside(&mut inventory, database, &endpoint).await;
     }
     Ok(inventory)
+}
+
+/// What only SQL sees; the two looks are for themselves.
+async fn look_inside(inventory: &mut Inventory, database: &dyn Database, at: &Endpoint) {
+    match inside(database, at).await {
+        Ok(found) => inventory.inside = Some(found),
+        Err(failure) => inventory.not_looked = Some(failure),
+    }
+    match database.ask(at, question::ALL).await {
+        Ok(answers) => inventory.answers = answers,
+        Err(failure) => {
+            inventory.not_looked = inventory.not_looked.take().or(Some(failure));
+        }
+    }
 }
 
 /// What stands around the source; a failure of the whole look is one of each part.
@@ -115,28 +119,6 @@ async fn history(ports: &Ports<'_>, instance: &Instance) -> Vec<History> {
         history.push(History { metric, spans: ports.cloud.history(&query, PERIOD_S).await });
     }
     history
-}
-
-/// Defaults of both engines, for what is set by hand and what is known to differ.
-async fn defaults(
-    cloud: &dyn Cloud,
-    instance: &Instance,
-    target_family: &str,
-    set: &[Parameter],
-) -> Result<Defaults, Failure> {
-    let needed = |parameter: &Parameter| {
-        set.iter().any(|one| one.name == parameter.name) || is_telling(&parameter.name)
-    };
-    let of = async |level, family: &str| {
-        let all = cloud.default_parameters(level, family).await?;
-        Ok::<_, Failure>(all.into_iter().filter(needed).collect::<Vec<_>>())
-    };
-    let major = instance.engine_version.split('.').next().unwrap_or_default();
-    Ok(Defaults {
-        source: of(GroupLevel::Instance, &format!("postgres{major}")).await?,
-        cluster: of(GroupLevel::Cluster, target_family).await?,
-        instance: of(GroupLevel::Instance, target_family).await?,
-    })
 }
 
 async fn inside(database: &dyn Database, at: &Endpoint) -> Result<Inside, Failure> {

@@ -129,7 +129,7 @@ pub struct Cost {
 impl Cost {
     /// The sum of what has a price.
     pub fn sum(items: &[Item]) -> f64 {
-        items.iter().filter_map(|item| item.month).sum()
+        items.iter().filter_map(|item| item.month).fold(0.0, |sum, month| sum + month)
     }
 
     /// Whether every item has a price.

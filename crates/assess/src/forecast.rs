@@ -38,7 +38,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_mins(3), Duration::from_mins
 const ENOUGH: usize = 3;
 
 /// A measured rate decides over a move only when it covers this much.
-const COVERS: Duration = Duration::from_hours(1);
+const COVERS: Duration = Duration::from_hours(3);
 
 /// What is left of the free storage when a race counts as won.
 const RESERVE: f64 = 0.1;

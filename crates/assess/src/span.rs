@@ -7,7 +7,11 @@ pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let two = |large: u64, unit: &str, small: u64, other: &str| {
-        if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {other}") }
+        if small == 0 {
+            format!("{large} {unit}")
+        } else {
+            format!("{large} {unit} {small} {other}")
+        }
     };
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

@@ -160,7 +160,7 @@ async fn order(
 ) -> Answer<MoveView> {
     let order = understood(body)?;
     let request = match (verb.as_str(), order) {
-        ("retire", order) => return Ok(Json(app.retire(&name, order).await?)),
+        ("retire", order) => return Ok(Json(Box::pin(app.retire(&name, order)).await?)),
         ("approve", Order { by, why: note, gate: Some(gate) }) => {
             Request::Approve { gate, by, note }
         }

@@ -90,7 +90,7 @@ pub(super) fn multi_az(seen: &Seen<'_>) -> Vec<Finding> {
     vec![
         Finding::note(&seen.instance.id, "it is Multi-AZ, and an Aurora replica is not")
             .why("Until the target has a reader, a failure of its writer takes minutes, not seconds.")
-            .remedy("Ask for at least one reader of the target.")
+            .remedy("Set target.readers to 1 or more.")
             .see(page::REPLICA),
     ]
 }
@@ -100,7 +100,7 @@ pub(super) fn kerberos(seen: &Seen<'_>) -> Vec<Finding> {
     if domains.is_empty() {
         return vec![];
     }
-    let what = format!("it is joined to {}", names(domains.iter().cloned(), 0));
+    let what = format!("it is joined to a directory: {}", names(domains.iter().cloned(), 0));
     vec![
         Finding::warning(&seen.instance.id, what)
             .why(
@@ -124,8 +124,8 @@ pub(super) fn roles(seen: &Seen<'_>) -> Vec<Finding> {
         );
         found.push(
             Finding::warning(&seen.instance.id, format!("IAM roles are attached: {listed}"))
-                .why("AWS does not copy them: what imports or exports by them fails on the target.")
-                .remedy("Name them for the target, so that they are added after the release.")
+                .why("AWS does not copy them; Landfall adds them to the target after the release.")
+                .remedy("Set target.roles when the target needs others; those of imports wait till then.")
                 .see(page::IAM),
         );
     }
@@ -285,7 +285,9 @@ pub(super) fn alarms(seen: &Seen<'_>) -> Vec<Finding> {
             vec![
                 Finding::note(&seen.instance.id, what)
                     .why("They name the instance, so they fall silent after the move.")
-                    .remedy("Make the same alarms for the cluster before the release.")
+                    .remedy(
+                        "Set target.alarms to \"copy\", or make the same alarms for the cluster.",
+                    )
                     .see(page::METRICS)
                     .learnt(Learnt::Api),
             ]

@@ -15,7 +15,7 @@ pub struct Rates {
     pub p95: f64,
     /// The highest measurement of all.
     pub peak: f64,
-    /// How much time the measurements cover.
+    /// How much time the measurements cover at least.
     #[serde(with = "duration_text")]
     pub covers: Duration,
     /// Periods between the first and the last that have none.
@@ -41,7 +41,8 @@ impl Rates {
             p50: quantile(&averages, 0.5)?,
             p95: quantile(&averages, 0.95)?,
             peak: spans.iter().map(|span| span.maximum.max(span.average)).fold(0.0, f64::max),
-            covers: seconds(period.saturating_mul(count)),
+            // The first and the last period may have begun, or be cut off, anywhere.
+            covers: seconds(period.saturating_mul(count - 1)),
             missing: u64::try_from(expected - count).unwrap_or(0),
         })
     }

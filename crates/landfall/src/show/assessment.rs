@@ -90,17 +90,16 @@ fn one(finding: &Finding, width: usize) -> String {
     };
     more("    ", &finding.why);
     more("    > ", &finding.remedy);
-    // A note needs no reading; its page is in the JSON.
-    if finding.severity != Severity::Note {
-        more("    see ", finding.reference.as_deref().unwrap_or_default());
-    }
+    // A note needs no reading; its page is in the JSON. An address is never broken: people follow it.
+    let page = finding.reference.as_ref().filter(|_| finding.severity != Severity::Note);
+    lines.extend(page.map(|page| format!("    see {page}")));
     lines.join("\n")
 }
 
 fn forecast_of(forecast: &Forecast, width: usize) -> String {
     let mut lines = vec![wrap("FORECAST: likely to at worst (p50 to p95)", width, 0)];
     let mut line = |label: &str, text: String| {
-        lines.push(labelled(&format!("  {label:<9}"), &text, width));
+        lines.push(labelled(&format!("  {label:<10}"), &text, width));
     };
     let build = forecast.build;
     line(
@@ -219,8 +218,13 @@ mod tests {
     use landfall_api::assess::road::RoadName;
     use landfall_api::{Saved, core::Code};
 
-    use super::super::layout::assert_fits;
+    use super::super::layout;
     use super::*;
+
+    fn assert_fits(text: &str, width: usize) {
+        let wraps = text.lines().filter(|line| !line.starts_with("    see https://"));
+        layout::assert_fits(&wraps.collect::<Vec<_>>().join("\n"), width);
+    }
 
     const CLEAN: &str = include_str!("../../../assess/tests/data/clean.json");
     const FAULTY: &str = include_str!("../../../assess/tests/data/faulty.json");
