@@ -1,9 +1,13 @@
 //! Orders: what is sent, what is not sent, and what a refusal comes to.
 
+use ciborium::Value;
 use landfall_core::FailureKind;
-use landfall_core::action::{CloudAction, NewReplicaCluster, NewWriter, ParameterChange};
+use landfall_core::action::{
+    CloudAction, ClusterSettings, Equipment, NewReplicaCluster, NewWriter, ParameterChange,
+};
 use landfall_core::port::Cloud;
-use landfall_core::port::cloud::{ApplyType, GroupLevel};
+use landfall_core::port::cloud::{ApplyType, AssociatedRole, GroupLevel};
+use landfall_core::spec::Serverless;
 
 use crate::door::{Door, Reply, stamp, tag_list};
 
@@ -324,4 +328,138 @@ async fn deletion_protection_is_reported_and_never_switched_off() {
     assert_eq!(failure.kind, FailureKind::Invalid);
     assert!(failure.detail.contains(words), "{failure}");
     assert_eq!(door.heard("ModifyDBInstance"), []);
+}
+
+fn alarm(name: &str, dimension: &str, id: &str) -> Value {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let dimension = Value::Map(vec![(text("Name"), text(dimension)), (text("Value"), text(id))]);
+    Value::Map(vec![
+        (text("AlarmName"), text(name)),
+        (text("MetricName"), text("CPUUtilization")),
+        (text("Namespace"), text("AWS/RDS")),
+        (text("Dimensions"), Value::Array(vec![dimension])),
+        (text("Statistic"), text("Average")),
+        (text("Period"), Value::Integer(60.into())),
+        (text("EvaluationPeriods"), Value::Integer(5.into())),
+        (text("DatapointsToAlarm"), Value::Integer(3.into())),
+        (text("Threshold"), Value::Float(80.5)),
+        (text("ComparisonOperator"), text("GreaterThanThreshold")),
+        (text("TreatMissingData"), text("breaching")),
+        (text("AlarmActions"), Value::Array(vec![text("arn:pager")])),
+    ])
+}
+
+fn alarms(found: Vec<Value>) -> Reply {
+    let name = Value::Text("MetricAlarms".to_owned());
+    Reply::Cbor(Value::Map(vec![(name, Value::Array(found))]))
+}
+
+fn copy() -> CloudAction {
+    CloudAction::Equip(Equipment::AlarmCopy {
+        alarm: "cpu of i1".to_owned(),
+        copy: "cpu of c1".to_owned(),
+        cluster: "c1".into(),
+    })
+}
+
+#[tokio::test]
+async fn a_copied_alarm_rings_as_its_original_did_and_follows_the_writer() {
+    let door = Door::open().await;
+    let original = alarm("cpu of i1", "DBInstanceIdentifier", "i1");
+    door.on("DescribeDBClusters", [cluster("available", "", "orders")])
+        .on("DescribeAlarms", [alarms(vec![]), alarms(vec![original])])
+        .on("PutMetricAlarm", [Reply::Cbor(Value::Map(vec![]))]);
+    assert_eq!(act(&door, copy()).await, Ok(()));
+    let sent = &door.heard("PutMetricAlarm")[0];
+    for (field, words) in [
+        ("AlarmName", "cpu of c1"),
+        ("Threshold", "80.5"),
+        ("Period", "60"),
+        ("EvaluationPeriods", "5"),
+        ("DatapointsToAlarm", "3"),
+        ("ComparisonOperator", "GreaterThanThreshold"),
+        ("TreatMissingData", "breaching"),
+        ("AlarmActions", "arn:pager"),
+        ("Dimensions", "DBClusterIdentifier"),
+        ("Dimensions", "WRITER"),
+    ] {
+        let told = sent.get(field).unwrap_or_else(|| panic!("{field} was not sent: {sent:?}"));
+        assert!(told.contains(words), "{field}: {told}");
+    }
+    assert!(!sent["Dimensions"].contains("i1"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn an_alarm_of_the_copys_name_is_left_alone() {
+    for (about, expected) in [("c1", Ok(())), ("c9", Err(FailureKind::TakenByAnother))] {
+        let door = Door::open().await;
+        let taken = alarm("cpu of c1", "DBClusterIdentifier", about);
+        door.on("DescribeDBClusters", [cluster("available", "", "orders")])
+            .on("DescribeAlarms", [alarms(vec![taken])]);
+        assert_eq!(act(&door, copy()).await, expected);
+        assert!(door.heard("PutMetricAlarm").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn settings_send_what_changes_and_nothing_else() {
+    let door = Door::open().await;
+    door.on("DescribeDBClusters", [cluster("available", "", "orders")])
+        .on("ModifyDBCluster", [nothing()]);
+    let acu = |units| landfall_core::quantity::Acu::whole(units);
+    let settings = ClusterSettings {
+        logs_on: vec!["postgresql".to_owned()],
+        serverless: Some(Serverless { min_acu: acu(2), max_acu: acu(64) }),
+        ..ClusterSettings::default()
+    };
+    let set = CloudAction::SetClusterSettings { cluster: "c1".into(), settings };
+    assert_eq!(act(&door, set.clone()).await, Ok(()));
+    let sent = &door.heard("ModifyDBCluster")[0];
+    let logs = "CloudwatchLogsExportConfiguration.EnableLogTypes.member.1";
+    for (field, value) in [
+        (logs, "postgresql"),
+        ("ServerlessV2ScalingConfiguration.MinCapacity", "2"),
+        ("ServerlessV2ScalingConfiguration.MaxCapacity", "64"),
+        ("ApplyImmediately", "true"),
+    ] {
+        let told = sent.get(field).unwrap_or_else(|| panic!("{field} was not sent: {sent:?}"));
+        assert!(told.starts_with(value), "{field}: {told}");
+    }
+    for absent in ["BackupRetentionPeriod", "EnableIAMDatabaseAuthentication", "DeletionProtection"]
+    {
+        assert!(!sent.contains_key(absent), "{absent} was sent");
+    }
+    let door = Door::open().await;
+    door.on("DescribeDBClusters", [cluster("available", "", "billing")]);
+    assert_eq!(act(&door, set).await, Err(FailureKind::TakenByAnother));
+    assert!(door.heard("ModifyDBCluster").is_empty());
+}
+
+#[tokio::test]
+async fn a_role_that_is_there_is_not_added_and_one_added_meanwhile_is_done() {
+    let role = |feature: &str| AssociatedRole {
+        arn: "arn:role".to_owned(),
+        feature: Some(feature.to_owned()),
+    };
+    let add =
+        |feature| CloudAction::Equip(Equipment::Role { cluster: "c1".into(), role: role(feature) });
+    let tags = tag_list("orders");
+    let with_role = format!(
+        "<DBClusters><DBCluster><DBClusterIdentifier>c1</DBClusterIdentifier>\
+         <Status>available</Status><AssociatedRoles><DBClusterRole><RoleArn>arn:role</RoleArn>\
+         <FeatureName>s3Import</FeatureName><Status>ACTIVE</Status></DBClusterRole>\
+         </AssociatedRoles>{tags}</DBCluster></DBClusters>"
+    );
+    let door = Door::open().await;
+    door.on("DescribeDBClusters", [Reply::Result(with_role)]).on(
+        "AddRoleToDBCluster",
+        [
+            Reply::Refused(400, "DBClusterRoleAlreadyExists", "it is there"),
+            Reply::Refused(400, "InvalidParameterValue", "no such feature"),
+        ],
+    );
+    assert_eq!(act(&door, add("s3Import")).await, Ok(()));
+    assert!(door.heard("AddRoleToDBCluster").is_empty());
+    assert_eq!(act(&door, add("Lambda")).await, Ok(()));
+    assert_eq!(act(&door, add("Telepathy")).await, Err(FailureKind::Invalid));
 }

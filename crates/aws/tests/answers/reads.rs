@@ -4,8 +4,8 @@ use ciborium::Value;
 use jiff::Timestamp;
 use landfall_core::port::Cloud;
 use landfall_core::port::cloud::{
-    ApplyType, GroupLevel, GroupMembership, Metric, MetricQuery, ParameterSource, ResourceState,
-    Subject, TAG_MIGRATION,
+    ApplyType, AssociatedRole, GroupLevel, GroupMembership, InstanceDetail, Metric, MetricQuery,
+    ParameterSource, ResourceState, Subject, TAG_MIGRATION,
 };
 use landfall_core::{Endpoint, FailureKind};
 
@@ -88,6 +88,72 @@ async fn an_instance_is_seen_whole() {
     assert_eq!(seen.kms_key.as_deref(), Some("key"));
     assert_eq!(seen.allocated_gib, 200);
     assert_eq!(seen.tags[TAG_MIGRATION], "orders");
+}
+
+#[tokio::test]
+async fn the_details_that_only_people_read_are_seen_too() {
+    let door = Door::open().await;
+    door.on(
+        "DescribeDBInstances",
+        [Reply::Result(
+            "<DBInstances><DBInstance><DBInstanceIdentifier>i1</DBInstanceIdentifier>\
+             <DbiResourceId>db-ABC</DbiResourceId><StorageType>io1</StorageType><Iops>3000</Iops>\
+             <MaxAllocatedStorage>500</MaxAllocatedStorage>\
+             <AutoMinorVersionUpgrade>true</AutoMinorVersionUpgrade>\
+             <IAMDatabaseAuthenticationEnabled>true</IAMDatabaseAuthenticationEnabled>\
+             <DomainMemberships><DomainMembership><Domain>d-1</Domain><FQDN>corp.example</FQDN>\
+             <Status>joined</Status></DomainMembership></DomainMemberships>\
+             <AssociatedRoles><DBInstanceRole><RoleArn>arn:role</RoleArn>\
+             <FeatureName>s3Import</FeatureName></DBInstanceRole></AssociatedRoles>\
+             <EnabledCloudwatchLogsExports><member>postgresql</member>\
+             </EnabledCloudwatchLogsExports>\
+             <PerformanceInsightsEnabled>true</PerformanceInsightsEnabled>\
+             <PreferredBackupWindow>03:00-03:30</PreferredBackupWindow>\
+             <PreferredMaintenanceWindow>sun:04:00-sun:04:30</PreferredMaintenanceWindow>\
+             <PendingModifiedValues><EngineVersion>15.18</EngineVersion></PendingModifiedValues>\
+             <LatestRestorableTime>2026-11-21T10:00:00Z</LatestRestorableTime>\
+             <PubliclyAccessible>true</PubliclyAccessible>\
+             <CACertificateIdentifier>rds-ca-rsa2048-g1</CACertificateIdentifier>\
+             <MasterUserSecret><SecretArn>arn:secret</SecretArn></MasterUserSecret>\
+             <OptionGroupMemberships>\
+             <OptionGroupMembership><OptionGroupName>default:postgres-15</OptionGroupName>\
+             </OptionGroupMembership><OptionGroupMembership><OptionGroupName>own</OptionGroupName>\
+             </OptionGroupMembership></OptionGroupMemberships>\
+             <ReadReplicaDBInstanceIdentifiers>\
+             <ReadReplicaDBInstanceIdentifier>r1</ReadReplicaDBInstanceIdentifier>\
+             <ReadReplicaDBInstanceIdentifier>arn:aws:rds:eu-west-1:1:db:r2\
+             </ReadReplicaDBInstanceIdentifier></ReadReplicaDBInstanceIdentifiers>\
+             </DBInstance></DBInstances>"
+                .to_owned(),
+        )],
+    );
+    let seen = door.cloud().await.instance(&"i1".into()).await.unwrap().unwrap();
+    assert_eq!(seen.replica_instances, ["r1".into()]);
+    let expected = InstanceDetail {
+        resource_id: Some("db-ABC".to_owned()),
+        storage_type: Some("io1".to_owned()),
+        iops: Some(3_000),
+        max_allocated_gib: Some(500),
+        auto_minor_upgrade: true,
+        iam_auth: true,
+        domains: vec!["corp.example joined".to_owned()],
+        roles: vec![AssociatedRole {
+            arn: "arn:role".to_owned(),
+            feature: Some("s3Import".to_owned()),
+        }],
+        log_exports: vec!["postgresql".to_owned()],
+        performance_insights: true,
+        backup_window: Some("03:00-03:30".to_owned()),
+        maintenance_window: Some("sun:04:00-sun:04:30".to_owned()),
+        pending: vec!["EngineVersion=15.18".to_owned()],
+        latest_restorable: "2026-11-21T10:00:00Z".parse().ok(),
+        publicly_accessible: true,
+        ca: Some("rds-ca-rsa2048-g1".to_owned()),
+        master_secret: Some("arn:secret".to_owned()),
+        option_groups: vec!["own".to_owned()],
+        replicas_elsewhere: vec!["arn:aws:rds:eu-west-1:1:db:r2".to_owned()],
+    };
+    assert_eq!(seen.detail, expected);
 }
 
 #[tokio::test]
