@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use landfall_core::action::{CloudAction, DatabaseAction, RouteAction};
 use landfall_core::journal::{Effect, Entry, Record};
-use landfall_core::{Action, Seq};
+use landfall_core::{Action, Endpoint, Fact, Seq, ServiceName};
 use serde::Serialize;
 
 /// Something made or changed by the move.
@@ -20,6 +20,9 @@ pub struct Left {
     /// Whether it is there.
     pub fate: Fate,
 }
+
+/// Where each service leads.
+type Places = BTreeMap<ServiceName, Endpoint>;
 
 /// Whether something of the move's is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,13 +37,19 @@ pub enum Fate {
 /// Everything the orders of a journal touched, in the order of its first touch.
 pub(crate) fn left(entries: &[Entry]) -> Vec<Left> {
     let mut found: BTreeMap<String, (Seq, Left)> = BTreeMap::new();
+    let mut places: Places = BTreeMap::new();
     let mut ahead = entries.iter().peekable();
     while let Some(entry) = ahead.next() {
+        if let Record::Learned { fact } = &entry.record
+            && let Fact::RouteWas { route: Some(route) } = fact.as_ref()
+        {
+            places.insert(route.service.clone(), route.endpoint.clone());
+        }
         let Record::Intended { action, .. } = &entry.record else { continue };
         let refused = ahead.peek().is_some_and(|next| {
             matches!(next.record, Record::Acted { effect: Effect::Failed { .. } })
         });
-        if let Some(left) = (!refused).then(|| touched(action)).flatten() {
+        if let Some(left) = (!refused).then(|| touched(action, &mut places)).flatten() {
             let key = left.object.clone();
             let first = found.get(&key).map_or(entry.seq, |(first, _)| *first);
             found.insert(key, (first, left));
@@ -51,11 +60,11 @@ pub(crate) fn left(entries: &[Entry]) -> Vec<Left> {
     all.into_iter().map(|(_, left)| left).collect()
 }
 
-fn touched(action: &Action) -> Option<Left> {
+fn touched(action: &Action, places: &mut Places) -> Option<Left> {
     match action {
         Action::Cloud(action) => made_by_cloud(action).or_else(|| set_by_cloud(action)),
         Action::Database(action) => by_database(action),
-        Action::Route(action) => Some(by_route(action)),
+        Action::Route(action) => Some(by_route(action, places)),
     }
 }
 
@@ -117,16 +126,21 @@ fn by_database(action: &DatabaseAction) -> Option<Left> {
     }
 }
 
-fn by_route(action: &RouteAction) -> Left {
-    let (service, now) = match action {
-        RouteAction::Adopt { service, endpoint, epoch } => {
-            (service, format!("taken on, at {endpoint}, open (epoch {epoch})"))
+fn by_route(action: &RouteAction, places: &mut Places) -> Left {
+    if let RouteAction::Adopt { service, endpoint, .. }
+    | RouteAction::Point { service, endpoint, .. } = action
+    {
+        places.insert(service.clone(), endpoint.clone());
+    }
+    let (service, traffic, epoch) = match action {
+        RouteAction::Adopt { service, epoch, .. } | RouteAction::Release { service, epoch } => {
+            (service, "open", epoch)
         }
-        RouteAction::Hold { service, epoch } => (service, format!("held (epoch {epoch})")),
-        RouteAction::Point { service, endpoint, epoch } => {
-            (service, format!("at {endpoint}, held (epoch {epoch})"))
+        RouteAction::Hold { service, epoch } | RouteAction::Point { service, epoch, .. } => {
+            (service, "held", epoch)
         }
-        RouteAction::Release { service, epoch } => (service, format!("open (epoch {epoch})")),
     };
+    let at = places.get(service).map_or_else(String::new, |place| format!(", at {place}"));
+    let now = format!("{traffic}{at} (epoch {epoch})");
     Left { object: format!("route of {service}"), now, fate: Fate::Stays }
 }

@@ -34,6 +34,7 @@ fn the_page_tells_everything_of_a_move_that_people_decided_on() {
         "sql: select ready from cutover_switch",
         "schema &quot;päy&lt;roll&gt;&quot;\n.t&#39;able &amp; co",
         "schema landfall on 127.0.0.1:36775",
+        "open, at 127.0.0.1:43831 (epoch 4)",
         "finished: moved",
         "exactly there",
         "highest 49.4 MiB",

@@ -13,21 +13,21 @@ pub(super) fn approvals(report: &Report) -> Markup {
         paragraph("", "No gate was reached.")
     } else {
         let rows: Vec<_> = people.gates.iter().map(gate).collect();
-        let heads = ["Attempt", "Gate", "Waited since", "Opened", "By", "Note"];
+        let heads = ["Gate", "By", "Note", "Opened", "Waited", "Attempt"];
         table("Gates", &heads, &rows)
     };
     if !people.orders.is_empty() {
         let row = |order: &Order| {
             vec![
-                Cell::Number(order.attempt.to_string()),
-                Cell::Number(time::instant(order.at)),
                 Cell::Text(order.verb.to_owned()),
                 Cell::Text(order.by.clone()),
                 Cell::Said(order.why.clone()),
+                Cell::Number(time::instant(order.at)),
+                Cell::Number(order.attempt.to_string()),
             ]
         };
         let rows: Vec<_> = people.orders.iter().map(row).collect();
-        inside.push(table("Other orders", &["Attempt", "At", "Order", "By", "Why"], &rows));
+        inside.push(table("Other orders", &["Order", "By", "Why", "At", "Attempt"], &rows));
     }
     inside
 }
@@ -41,13 +41,17 @@ fn gate(gate: &Gate) -> Vec<Cell> {
         }
         Some(Opened::Person { who, at, note }) => (time::instant(*at), who.clone(), note.clone()),
     };
+    let until = gate.opened.as_ref().map(|opened| match opened {
+        Opened::Person { at, .. } | Opened::Unasked { at } => *at,
+    });
+    let waited = gate.waited_since.zip(until).map(|(since, until)| time::took(since, until));
     vec![
-        Cell::Number(gate.attempt.to_string()),
         Cell::Text(gate.title.clone()),
-        Cell::Number(gate.waited_since.map_or_else(none, time::instant)),
-        Cell::Number(opened),
         Cell::Text(by),
         Cell::Said(note),
+        Cell::Number(opened),
+        Cell::Number(waited.unwrap_or_else(none)),
+        Cell::Number(gate.attempt.to_string()),
     ]
 }
 
@@ -57,7 +61,7 @@ pub(super) fn problems(report: &Report) -> Markup {
         paragraph("", "No problem stopped the move.")
     } else {
         let rows: Vec<_> = troubles.iter().map(trouble).collect();
-        let heads = ["Attempt", "At", "Step", "Problem", "How it ended"];
+        let heads = ["Problem", "How it ended", "Step", "At", "Attempt"];
         table("Problems that stopped the move", &heads, &rows)
     };
     if report.failed_calls.is_empty() {
@@ -65,15 +69,15 @@ pub(super) fn problems(report: &Report) -> Markup {
     } else {
         let row = |call: &FailedCall| {
             vec![
-                Cell::Number(time::instant(call.from)),
                 Cell::Text(call.what.clone()),
                 Cell::Number(call.times.to_string()),
                 Cell::Text(call.said.clone()),
+                Cell::Number(time::instant(call.from)),
             ]
         };
         let rows: Vec<_> = report.failed_calls.iter().map(row).collect();
         let caption = "Calls that failed and were looked into again by Landfall";
-        inside.push(table(caption, &["First at", "Call", "Times", "The last answer"], &rows));
+        inside.push(table(caption, &["Call", "Times", "The last answer", "First at"], &rows));
     }
     inside
 }
@@ -92,11 +96,11 @@ fn trouble(trouble: &Trouble) -> Vec<Cell> {
         |(at, how)| format!("{how}, after {}", time::took(trouble.at, *at)),
     );
     vec![
-        Cell::Number(trouble.attempt.to_string()),
-        Cell::Number(time::instant(trouble.at)),
-        Cell::Text(trouble.title.clone()),
         Cell::Said(what),
         Cell::Text(ended),
+        Cell::Text(trouble.title.clone()),
+        Cell::Number(time::instant(trouble.at)),
+        Cell::Number(trouble.attempt.to_string()),
     ]
 }
 
