@@ -107,6 +107,27 @@ fn every_code_is_explained() {
 }
 
 #[test]
+fn a_bundle_that_was_touched_is_exit_8_and_its_first_bad_line_is_named() {
+    let home = home();
+    let bundle = home.path().join("bundle.jsonl");
+    let line = r#"{"line":1,"before":"","kind":"header","body":{"key":"AA=="},"signature":"AA=="}"#;
+    std::fs::write(&bundle, format!("{line}\n")).unwrap();
+    let (exit, stdout, stderr) = run(home.path(), &["report", "verify", "bundle.jsonl"]);
+    assert_eq!((exit, stdout.as_str()), (8, ""), "{stderr}");
+    assert!(stderr.contains("LF-047") && stderr.contains("line 1 (header): changed"), "{stderr}");
+    let (exit, _, stderr) = run(home.path(), &["report", "verify", "absent.jsonl"]);
+    assert!(exit == 1 && stderr.contains("absent.jsonl"), "{exit}: {stderr}");
+    let odd = run(home.path(), &["report", "verify", "bundle.jsonl", "--key", "x"]);
+    assert!(odd.0 == 1 && odd.2.contains("32 bytes in base64"), "{odd:?}");
+    let (exit, _, stderr) = run(home.path(), &["report", "nope", "--html"]);
+    assert!(exit == 1 && stderr.contains("LF-036"), "{exit}: {stderr}");
+    let (exit, key, _) = run(home.path(), &["report", "key", "--json"]);
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    assert!(exit == 0 && key["key"].as_str().is_some_and(|key| key.len() == 44), "{key}");
+    assert_eq!(run(home.path(), &["report"]).0, 1);
+}
+
+#[test]
 fn without_a_region_nothing_is_started() {
     let home = home();
     std::fs::write(home.path().join("orders.toml"), SPEC).unwrap();

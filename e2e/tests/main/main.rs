@@ -20,6 +20,8 @@ mod control_plane;
 #[cfg(test)]
 mod death;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod gateway;
