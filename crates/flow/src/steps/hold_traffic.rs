@@ -5,7 +5,9 @@
 //! If it dies here: proxies go on holding without us; the next start, or the budget, goes on.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
+use futures_util::future::{try_join, try_join3};
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::router::Route;
@@ -84,18 +86,19 @@ impl Step for HoldTraffic {
 }
 
 /// Asks both servers everything that the pause will ask, while nobody waits: connections are made,
-/// and what access may not read is found out before the hold.
+/// and what access may not read is found out before the hold. As much at once as the pause will:
+/// each question that is asked beside another has a connection of its own, and logging in takes
+/// longer than the answer.
 async fn warm_up(look: &Look<'_>) -> Result<(), Failure> {
     let (Some(database), Some(source)) = (look.ports.database, source_endpoint(look.facts)) else {
         return Ok(());
     };
     let cluster = target(look).await?;
     let replica = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-    prove_fence::inside(database, source).await?;
-    database.server(source).await?;
-    database.marker(source, "").await?;
-    database.server(&replica).await?;
-    database.marker(&replica, "").await?;
+    let inside = pin!(prove_fence::inside(database, source));
+    let on_source = try_join3(inside, database.server(source), database.marker(source, ""));
+    let on_replica = try_join(database.server(&replica), database.marker(&replica, ""));
+    try_join(on_source, on_replica).await?;
     Ok(())
 }
 
