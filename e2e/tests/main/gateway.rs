@@ -108,6 +108,12 @@ async fn envoy_restarted_in_the_pause_holds_again_and_the_move_goes_on() {
         assert!(Instant::now() < end, "it does not ask: {view:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // Its clients are counted where the move is looked at.
+    let waits = |view: &MoveView| {
+        view.waiting.iter().any(|place| place.waiting.is_some_and(|all| all.connections > 0))
+    };
+    let view = until(&mut stage, waits).await.view;
+    assert_eq!(view.waiting[0].node, "gateway-1", "{:?}", view.waiting);
     assert_eq!(stage.load().expect("a load").acknowledged(), written, "it let somebody through");
     stage.lab.cloud().faults().clear(Some(Fault::ReplicaStall));
     until_gate(&mut stage, "accept").await;
