@@ -15,7 +15,7 @@ use landfall_core::port::cloud::{Metric, MetricPoint, MetricSpan};
 
 use crate::lag::{bytes, percentile};
 
-pub use counters::{read_counters, slower_statements};
+pub use counters::{Beside, read_counters, slower_statements};
 
 /// What is compared. Of the first the less the better; of the rest neither is.
 pub const METRICS: [Metric; 12] = [
@@ -156,7 +156,7 @@ pub fn compare(sides: &Sides) -> Comparison {
     Comparison {
         from: sides.window.0,
         to: sides.window.1,
-        verdict: verdict(&metrics, statements.compared, !statements.slower.is_empty()),
+        verdict: verdict(&metrics, &statements),
         hours: sides.hours,
         metrics,
         statements_compared: statements.compared,
@@ -165,11 +165,11 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
 }
 
-fn verdict(metrics: &[MetricRatio], statements: u32, slower: bool) -> ComparisonVerdict {
+fn verdict(metrics: &[MetricRatio], statements: &Beside) -> ComparisonVerdict {
     let any = |judged| metrics.iter().any(|one| one.judged == judged);
-    if slower || any(Judged::Worse) {
+    if !statements.slower.is_empty() || any(Judged::Worse) {
         ComparisonVerdict::Slower
-    } else if statements > 0 || any(Judged::Same) || any(Judged::Better) {
+    } else if statements.compared > 0 || any(Judged::Same) || any(Judged::Better) {
         ComparisonVerdict::NotSlower
     } else {
         ComparisonVerdict::TooFew

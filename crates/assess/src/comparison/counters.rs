@@ -175,7 +175,7 @@ fn since(before: Option<&[StatementCounters]>, now: &StatementCounters) -> State
 
 /// Statements of two servers beside each other.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Statement {
+pub struct Beside {
     /// How many ran often enough on both.
     pub compared: u32,
     /// The ten that cost the most time more.
@@ -183,8 +183,8 @@ pub struct Statement {
 }
 
 /// The statements that became slower.
-pub fn slower_statements(source: &Between, target: &Between) -> Statement {
-    let mut found = Statement::default();
+pub fn slower_statements(source: &Between, target: &Between) -> Beside {
+    let mut found = Beside::default();
     let mut cost: Vec<(f64, SlowerStatement)> = Vec::new();
     for here in &target.statements {
         let there = source.statements.iter().find(|one| one.database == here.database);
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    fn beside(source: [Counters; 2], target: [Counters; 2]) -> (Statement, Vec<String>) {
+    fn beside(source: [Counters; 2], target: [Counters; 2]) -> (Beside, Vec<String>) {
         let mut notes = Vec::new();
         let [a, b] = source;
         let source = between(&(Some(a), Some(b)), "source", &mut notes);

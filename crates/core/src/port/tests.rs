@@ -66,7 +66,7 @@ pub trait Tests: Send + Sync {
 }
 
 #[cfg(test)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

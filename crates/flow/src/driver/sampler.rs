@@ -5,8 +5,6 @@
 //! what SQL shows carries ours. It measures from the replica's creation until the hold, never
 //! inside the pause. When it dies here, what was put is kept and the rest is measured anew.
 
-use std::time::Duration;
-
 use futures_util::future::join3;
 use jiff::{SignedDuration, Timestamp};
 use landfall_core::failure::Failure;
@@ -19,14 +17,16 @@ use landfall_core::sample::{self, Sample, Series};
 use landfall_core::status::{Course, Phase};
 
 use super::{Drive, Ended};
-use crate::step::{SKEW_AT_MOST, Samples};
+use crate::process;
+use crate::step::{SKEW_AT_MOST, Samples, Step as _};
+use crate::steps::WaitAvailable;
 use landfall_assess::question::performance::{self, Conflicts};
 use landfall_assess::question::{Reading, server};
 
 /// Measured once in so many looks of a slow wait.
 const LOOKS: u32 = 4;
-/// After a measurement that failed: a service in trouble is not asked more often for this.
-const AFTER_TROUBLE: Duration = Duration::from_mins(1);
+/// And once in so many after one that failed: a service in trouble is asked less.
+const LOOKS_IN_TROUBLE: u32 = 12;
 /// CloudWatch keeps minutes for 15 days.
 const CAUGHT_UP: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Rates over less than this are noise.
@@ -111,14 +111,15 @@ impl Drive<'_> {
             return Ok(());
         }
         self.keep_lease().await?;
-        let measured = self.measure(now).await;
-        let pause = match &measured {
-            Ok(()) => self.view.spec.limits.look_every.saturating_mul(LOOKS),
+        let measured = Box::pin(self.measure(now)).await;
+        let looks = match &measured {
+            Ok(()) => LOOKS,
             Err(failure) => {
                 tracing::debug!(error = %failure, "a measurement failed");
-                AFTER_TROUBLE
+                LOOKS_IN_TROUBLE
             }
         };
+        let pause = self.view.spec.limits.look_every.saturating_mul(looks);
         self.sampler.next = self.driver.ports.clock.now().checked_add(pause).ok();
         Ok(())
     }
@@ -129,13 +130,19 @@ impl Drive<'_> {
         status.phase == Phase::Replicate && status.course == Course::Doing
     }
 
+    /// Whether the replica was available: until then nobody answers there.
+    fn is_available(&self) -> bool {
+        let place = |step: &str| process::position(self.rows, step);
+        place(&self.view.status.step) > place(WaitAvailable::ID)
+    }
+
     async fn measure(&mut self, now: Timestamp) -> Result<(), Failure> {
         let (spec, ports) = (&self.view.spec, self.driver.ports);
         let cluster = ports.cloud.cluster(&spec.target.cluster).await?;
         let subjects = Subjects {
             source: spec.source.instance.clone(),
             source_at: self.view.facts.source.as_ref().map(|source| source.endpoint.clone()),
-            target_at: cluster.filter(|one| !one.members.is_empty()).and_then(|one| one.endpoint),
+            target_at: cluster.filter(|_| self.is_available()).and_then(|one| one.endpoint),
         };
         let newest = |series| self.sampler.newest(series);
         let lag = points(

@@ -157,9 +157,11 @@ mod tests {
         assert_eq!(plan(&facts, inside()), learned);
         facts.parity = Some(inside().parity);
         assert_eq!(plan(&facts, inside()), Plan::Done);
-        let told = |inside: Inside| match plan(&Facts::default(), inside) {
-            Plan::Blocked(problem) => problem.primary,
-            other => panic!("it is not stopped: {other:?}"),
+        let told = |inside: Inside| {
+            let Plan::Blocked(problem) = plan(&Facts::default(), inside) else {
+                panic!("it is not stopped")
+            };
+            problem.primary
         };
         let not_in_force = vec!["work_mem is \"4\" and was planned as \"8\"".to_owned()];
         let stopped = told(Inside { not_in_force, ..inside() });
