@@ -12,7 +12,7 @@ use landfall_lab::cloud::group::{ApplyMethod, Group, GroupKind};
 use landfall_lab::cloud::names::Identifier;
 use landfall_lab::cloud::{ClusterRequest, Final, InstanceRequest, ParameterChange};
 
-use crate::told::{landfall, stopped};
+use crate::told::{has, landfall, stopped};
 use crate::watch::{moved, stage, start, until_over, until_stopped};
 use crate::world::World;
 
@@ -65,18 +65,29 @@ fn gone(stage: &Stage, cluster: &str) -> bool {
     stage.lab.cloud().read(|world| !world.clusters.contains_key(&id))
 }
 
+/// How often the log says that a move is stopped.
+fn stops(stage: &Stage) -> usize {
+    stage.product.log().matches("the move is stopped").count()
+}
+
 /// Runs a move that must stop in its assessment, aborts it, and finds the world as before.
 async fn refused(stage: &mut Stage, spec: SpecText, code: &str, parts: &[&str]) {
     let before = World::of(stage).await;
+    let stopped_before = stops(stage);
     let good = std::mem::replace(&mut stage.spec, spec);
     let file = stage.spec_file().unwrap();
     let file = file.to_str().unwrap();
     let looked = landfall(&stage.product, ["assess", file]).await;
     looked.says(3, parts).says(3, &[code]);
+    // A dry run shows what would stop a move, and stops none.
+    let planned = landfall(&stage.product, ["plan", file]).await;
+    has(&planned.text, &[code]);
+    assert_eq!(stops(stage), stopped_before, "{}", stage.product.log());
     let name = stage.spec.name.clone();
     let ran = landfall(&stage.product, ["run", file]).await;
     let resume = format!("landfall resume {name}");
     ran.says(3, parts);
+    assert_eq!(stops(stage), stopped_before + 1, "{}", stage.product.log());
     ran.says(3, &[code, "Writes are accepted by the source", &resume, "landfall explain"]);
     let view = until_stopped(stage).await;
     stopped(&view, code, Writes::Source, parts);

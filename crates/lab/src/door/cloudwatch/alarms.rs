@@ -41,10 +41,10 @@ pub(super) fn describe(cloud: &Cloud, input: &Json) -> Answer {
             ("MetricAlarms", Reply::List(shown.collect())),
             ("CompositeAlarms", Reply::List(vec![])),
         ];
-        if let Some((last, _)) = matching.get(..size).and_then(<[_]>::last) {
-            if matching.len() > size {
-                answer.push(("NextToken", Reply::text(last.as_str())));
-            }
+        if let Some((last, _)) = matching.get(..size).and_then(<[_]>::last)
+            && matching.len() > size
+        {
+            answer.push(("NextToken", Reply::text(last.as_str())));
         }
         Ok(Reply::Map(answer))
     })
