@@ -86,12 +86,9 @@ pub enum Equipment {
     },
 }
 
-const fn on_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
-}
-
 impl fmt::Display for ClusterSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on_off = |on: bool| if on { "on" } else { "off" };
         let mut parts = Vec::new();
         parts
             .extend(self.backup_retention_days.map(|days| format!("backup retention {days} days")));
@@ -108,7 +105,8 @@ impl fmt::Display for Equipment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PerformanceInsights { instance, on } => {
-                write!(f, "ModifyDBInstance {instance}: Performance Insights {}", on_off(*on))
+                let state = if *on { "on" } else { "off" };
+                write!(f, "ModifyDBInstance {instance}: Performance Insights {state}")
             }
             Self::Role { cluster, role } => {
                 write!(f, "AddRoleToDBCluster {cluster}: {}", role.arn)?;
