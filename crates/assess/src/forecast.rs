@@ -289,6 +289,9 @@ fn wal_basis(wal: Option<&Rates>) -> String {
         0 => String::new(),
         missing => format!(", {missing} periods without a measurement left out"),
     };
+    if wal.covers.is_zero() {
+        return "The WAL rate was measured once: take what follows from it as a hint.".to_owned();
+    }
     format!("The WAL rate was measured over {}{gaps}.", span(wal.covers))
 }
 

@@ -152,8 +152,9 @@ fn prices(file: &Path) -> Result<Prices, Stop> {
     Prices::from_text(&text).map_err(|error| {
         let why = show::chain(&error);
         Stop::mistake(format!(
-            "--prices {}: could not {why}. docs/operate/assess.md shows such a file.",
-            file.display()
+            "--prices {}: could not {}. docs/operate/assess.md shows such a file.",
+            file.display(),
+            why.trim_end()
         ))
     })
 }

@@ -51,15 +51,17 @@ fn head(assessment: &Assessment, width: usize) -> String {
         assessment.findings.iter().filter(|finding| finding.severity == severity).count()
     };
     let silent = assessment.findings.iter().filter(|one| one.learnt == Learnt::NotLooked).count();
-    let mut text = format!(
-        "{} blockers, {} warnings, {} notes",
-        of(Severity::Blocker),
-        of(Severity::Warning),
-        of(Severity::Note)
-    );
-    if silent > 0 {
-        text.push_str(&format!("; {silent} of them say what was not looked at"));
-    }
+    let counted = |severity: Severity, word: &str| match of(severity) {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
+    let told = [
+        counted(Severity::Blocker, "blocker"),
+        counted(Severity::Warning, "warning"),
+        counted(Severity::Note, "note"),
+    ];
+    let silent = (silent > 0).then(|| format!("; not looked at: {silent}")).unwrap_or_default();
+    let text = format!("{}{silent}", told.join(", "));
     lines.push(labelled("Found:   ", &text, width));
     lines.join("\n")
 }
