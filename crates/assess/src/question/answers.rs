@@ -33,7 +33,7 @@ pub struct Told {
 
 /// Why a file is not taken, at one of its lines.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line}: {why}")]
+#[error("read line {line}")]
 pub struct Unreadable {
     /// The line, from 1.
     pub line: usize,
@@ -46,8 +46,8 @@ pub struct Unreadable {
 #[derive(Debug, thiserror::Error)]
 pub enum Why {
     /// The file cannot be read.
-    #[error("it could not be read: {0}")]
-    Io(std::io::Error),
+    #[error("it could not be read")]
+    Io(#[source] std::io::Error),
     /// It does not begin as it should.
     #[error(
         "this is not the beginning of answers to Landfall's questions; run the script of \
@@ -316,7 +316,7 @@ mod tests {
     /// The line and the message of what is wrong.
     fn wrong(lines: &[String]) -> (usize, String) {
         let error = told(lines).expect_err("it was taken");
-        (error.line, error.to_string())
+        (error.line, error.why.to_string())
     }
 
     #[test]
