@@ -111,7 +111,7 @@ fn budget_aborted(journal: &[Entry]) -> bool {
 /// Ends the load, and with the ledger's word for it: moved, nothing lost, nothing left.
 pub(crate) async fn moved(stage: Stage, followed: &Followed) -> Report {
     let log = stage.product.log();
-    let report = stage.close(followed).await.expect("judge the move");
+    let report = Box::pin(stage.close(followed)).await.expect("judge the move");
     assert!(report.is_good(), "{report:#?}\n{log}");
     assert_eq!(report.stranded, 0, "{report:#?}");
     report
@@ -126,7 +126,7 @@ pub(crate) async fn moves(mut stage: Stage) -> Report {
 /// Ends the load of an undone move: nothing lost, nothing left.
 pub(crate) async fn undone(stage: Stage, followed: &Followed) -> Report {
     let log = stage.product.log();
-    let report = stage.close(followed).await.expect("judge the move");
+    let report = Box::pin(stage.close(followed)).await.expect("judge the move");
     assert_eq!(report.verdict, "undone", "{report:#?}\n{log}");
     assert_eq!((report.lost, report.doubled, report.leftovers), (0, 0, 0), "{report:#?}\n{log}");
     report
