@@ -112,12 +112,17 @@ mod tests {
     }
 
     fn planned(seen: &Seen) -> String {
-        match AddReaders.plan(&spec(), &Facts::default(), seen) {
-            Plan::Do(actions) => actions.iter().map(|one| format!("{one};")).collect(),
-            Plan::Wait(wait) => format!("wait for {} ({})", wait.why, wait.reading),
-            Plan::Blocked(problem) => format!("{:?} {}", problem.code, problem.primary),
-            other => format!("{other:?}"),
+        let plan = AddReaders.plan(&spec(), &Facts::default(), seen);
+        if let Plan::Do(actions) = &plan {
+            return actions.iter().map(|one| format!("{one};")).collect();
         }
+        if let Plan::Wait(wait) = &plan {
+            return format!("wait for {} ({})", wait.why, wait.reading);
+        }
+        if let Plan::Blocked(problem) = &plan {
+            return format!("{:?} {}", problem.code, problem.primary);
+        }
+        format!("{plan:?}")
     }
 
     #[test]

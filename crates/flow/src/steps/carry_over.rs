@@ -286,11 +286,14 @@ mod tests {
     }
 
     fn planned(spec: &Spec, seen: &Seen) -> Vec<String> {
-        match CarryOver.plan(spec, &Facts::default(), seen) {
-            Plan::Do(actions) => actions.iter().map(ToString::to_string).collect(),
-            Plan::Learn(Fact::Warned { about, text }) => vec![format!("{about}: {text}")],
-            other => vec![format!("{other:?}")],
+        let plan = CarryOver.plan(spec, &Facts::default(), seen);
+        if let Plan::Do(actions) = &plan {
+            return actions.iter().map(ToString::to_string).collect();
         }
+        if let Plan::Learn(Fact::Warned { about, text }) = &plan {
+            return vec![format!("{about}: {text}")];
+        }
+        vec![format!("{plan:?}")]
     }
 
     fn alarm(name: &str, metric: &str) -> Alarm {

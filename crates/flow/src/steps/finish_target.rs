@@ -165,10 +165,11 @@ mod tests {
 
     fn ordered(spec: &Spec, seen: &Seen) -> String {
         let facts = Facts { groups_were: Some(vec!["sg-app".into()]), ..Facts::default() };
-        match FinishTarget.plan(spec, &facts, seen) {
-            Plan::Do(actions) => actions.iter().map(ToString::to_string).collect(),
-            other => format!("{other:?}"),
+        let plan = FinishTarget.plan(spec, &facts, seen);
+        if let Plan::Do(actions) = &plan {
+            return actions.iter().map(ToString::to_string).collect();
         }
+        format!("{plan:?}")
     }
 
     #[test]
