@@ -1,6 +1,7 @@
 //! Inventories made up for tests: one without any fault, one with all of them.
 
 pub(crate) mod faults;
+mod inside;
 
 use jiff::Timestamp;
 use landfall_core::finding::Finding;

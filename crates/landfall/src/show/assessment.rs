@@ -60,7 +60,7 @@ fn head(assessment: &Assessment, width: usize) -> String {
         counted(Severity::Warning, "warning"),
         counted(Severity::Note, "note"),
     ];
-    let silent = (silent > 0).then(|| format!("; not looked at: {silent}")).unwrap_or_default();
+    let silent = if silent > 0 { format!("; not looked at: {silent}") } else { String::new() };
     let text = format!("{}{silent}", told.join(", "));
     lines.push(labelled("Found:   ", &text, width));
     lines.join("\n")
