@@ -32,6 +32,8 @@ mod input;
 #[cfg(test)]
 mod laboratory;
 #[cfg(test)]
+mod left_over_slot;
+#[cfg(test)]
 mod metric;
 #[cfg(test)]
 mod mutual;
