@@ -19,6 +19,8 @@ mod drivers;
 mod lost;
 #[cfg(test)]
 mod moves;
+#[cfg(test)]
+mod pause;
 
 mod routers;
 #[cfg(test)]
