@@ -27,7 +27,7 @@ fn a_second_driver_is_refused() {
             bench.world.sleep(SECOND).await;
             driver(bench.ports(), &bench.store, "second", &gauge).run(bench.name()).await
         };
-        ends = Some(futures_util::future::join(first.run(bench.name()), late).await);
+        ends = Some(Box::pin(futures_util::future::join(first.run(bench.name()), late)).await);
     });
     let (first, second) = ends.unwrap();
     assert_eq!(first, Ended::Finished(Outcome::Moved));
@@ -89,7 +89,7 @@ fn oversleep(way: Way, from: Timestamp, first_watch: &dyn Watch, bench: &Bench) 
             bench.world.sleep(from.duration_since(bench.world.now()).unsigned_abs()).await;
             bench.drive_lane("second", &counting, &Healthy, &gauge).await
         };
-        ends = Some(futures_util::future::join(first, second).await);
+        ends = Some(Box::pin(futures_util::future::join(first, second)).await);
     });
     let (first, second) = ends.unwrap();
     let taken_over = bench.entries().iter().find(|entry| entry.epoch == Epoch(2)).map(|e| e.at);
@@ -160,7 +160,7 @@ fn hang_at(n: usize, moment: Moment) {
             }
             bench.drive_lane("second", &successor, &Healthy, &gauge).await
         };
-        ends = Some(futures_util::future::join(first, second).await);
+        ends = Some(Box::pin(futures_util::future::join(first, second)).await);
     });
     let (first, second) = ends.unwrap();
     let at = format!("write {n} {moment:?}");
