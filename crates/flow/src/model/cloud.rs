@@ -8,12 +8,12 @@ use landfall_core::action::CloudAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{ClusterId, InstanceId, ParameterGroupName, SecurityGroupId};
 use landfall_core::port::Stamp;
-use landfall_core::probe::Probed;
 use landfall_core::port::cloud::{
     Alarm, ApplyType, Cloud, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel,
     GroupMembership, Instance, Metric, MetricPoint, MetricQuery, MetricSpan, Parameter,
     ParameterGroup, ParameterSource, ResourceState, Snapshot, Subject, Surroundings, Tags,
 };
+use landfall_core::probe::Probed;
 
 use super::{Inner, Later, Server, World};
 
