@@ -84,7 +84,9 @@ async fn two(
     client.start_sidecar(&sidecar, sidecar_admin).await.map_err(|error| failed(&error))?;
     match out.form {
         Form::Json => {
-            out.json(&json!({ "listen": listen, "admin": admin, "sidecar_admin": sidecar_admin }))
+            let addresses =
+                json!({ "listen": listen, "admin": admin, "sidecar_admin": sidecar_admin });
+            out.json(&addresses);
         }
         Form::Text => out.text(&listen.to_string()),
     }
