@@ -277,15 +277,17 @@ quarantine_group = "sg-source"
     #[test]
     fn rows_are_done_here_and_ahead() {
         let first = "prepare.assess_source";
-        let second = "prepare.approve_backups";
+        let (second, third) = ("prepare.record_baseline", "prepare.approve_backups");
         let shown = shown(vec![
             (Some(first), entered(Phase::Prepare, Course::Doing)),
             (Some(first), done()),
             (Some(second), entered(Phase::Prepare, Course::Doing)),
-            (Some(second), Record::GateOpened { gate: "approve_backups".to_owned() }),
+            (Some(second), done()),
+            (Some(third), entered(Phase::Prepare, Course::Doing)),
+            (Some(third), Record::GateOpened { gate: "approve_backups".to_owned() }),
         ]);
-        let places: Vec<Place> = shown.rows.iter().take(3).map(|row| row.place).collect();
-        assert_eq!(places, [Place::Done, Place::Here, Place::Ahead]);
+        let places: Vec<Place> = shown.rows.iter().take(4).map(|row| row.place).collect();
+        assert_eq!(places, [Place::Done, Place::Done, Place::Here, Place::Ahead]);
         let gate = shown.gate.unwrap();
         assert_eq!(gate.name, "approve_backups");
         assert!(gate.check.iter().any(|line| line.contains("orders-prod")), "{gate:?}");
@@ -300,7 +302,7 @@ quarantine_group = "sg-source"
 
     #[test]
     fn an_aborted_move_shows_what_is_taken_back() {
-        let (first, second) = ("prepare.assess_source", "prepare.approve_backups");
+        let (first, second) = ("prepare.assess_source", "prepare.record_baseline");
         let abort = Request::Abort { by: "ann".to_owned(), why: "enough".to_owned() };
         let shown = shown(vec![
             (Some(first), entered(Phase::Prepare, Course::Doing)),
@@ -342,7 +344,7 @@ quarantine_group = "sg-source"
         assert!(at_the_gate(None).contains("connections will wait at the gateway"));
         let (holds_at_most, sessions) = (None, Sessions::Kept);
         let told = at_the_gate(Some(RouterAbility { holds: false, holds_at_most, sessions }));
-        assert!(told.contains("connections will fail"), "{told}");
+        assert!(told.contains("or fail where it cannot hold"), "{told}");
         assert!(told.contains("gives its sessions on the source back"), "{told}");
     }
 
