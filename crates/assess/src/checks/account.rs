@@ -14,7 +14,6 @@ const NEEDS: &[(&str, u64)] = &[
     ("DBInstances", 1),
     ("DBClusterParameterGroups", 1),
     ("DBParameterGroups", 1),
-    ("ReadReplicasPerMaster", 0),
 ];
 
 pub(super) fn quotas(seen: &Seen<'_>) -> Vec<Finding> {

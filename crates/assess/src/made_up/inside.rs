@@ -268,7 +268,10 @@ fn foreign(name: &str, host: &str) -> serde_json::Value {
 }
 
 fn extensions() -> serde_json::Value {
-    let one = |name: &str, version: &str| json!({ "name": name, "version": version, "schema": "public", "owner": "shop" });
+    let one = |name: &str, version: &str| {
+        let (schema, owner) = ("public", "shop");
+        json!({ "name": name, "version": version, "schema": schema, "owner": owner })
+    };
     json!({ "total": 2, "items": [one("hstore", "1.7"), one("pageinspect", "1.9")] })
 }
 

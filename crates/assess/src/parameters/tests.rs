@@ -1,3 +1,5 @@
+//! The translation: each fate with its case, formulas, renames, levels, and old journals.
+
 use landfall_core::port::cloud::ApplyType;
 
 use super::*;
