@@ -215,7 +215,10 @@ impl AwsCloud {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault::failure(&*what, &error))?;
             let named = page.metrics().iter().map(Metric::dimensions);
-            let one = |dimensions: &[Dimension]| matches!(dimensions, [only] if only.name().is_some_and(|name| name.ends_with("Identifier")));
+            let one = |dimensions: &[Dimension]| {
+                let [only] = dimensions else { return false };
+                only.name().is_some_and(|name| name.ends_with("Identifier"))
+            };
             subjects.extend(named.filter(|found| one(found)).map(<[_]>::to_vec));
         }
         Ok(subjects)
