@@ -120,11 +120,9 @@ fn note(waits: &mut Waits, entry: TcpAccessLogEntry, now: Timestamp) {
     if waits.len() >= MAX_CONNECTIONS && !waits.contains_key(&common.stream_id) {
         return;
     }
-    // By its duration, since the proxy's clock may differ from ours.
-    let waited = common.duration.map_or(SignedDuration::ZERO, |duration| {
-        SignedDuration::new(duration.seconds, duration.nanos)
-    });
-    let since = now.checked_sub(waited).unwrap_or(now);
+    // By the proxy's clock: Envoy gives no duration before a connection's end.
+    let begun = common.start_time.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok());
+    let since = begun.unwrap_or(now).min(now);
     let wait = waits.entry(common.stream_id).or_insert(Wait { since, said: now });
     wait.said = now;
 }
@@ -181,7 +179,7 @@ async fn listen(
 #[cfg(test)]
 mod tests {
     use envoy_types::pb::envoy::data::accesslog::v3::AccessLogCommon;
-    use envoy_types::pb::google::protobuf::Duration;
+    use envoy_types::pb::google::protobuf;
 
     use super::*;
 
@@ -189,10 +187,11 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
+    /// Of a connection that began at this second.
     fn line(id: &str, seconds: i64, kind: AccessLogType) -> TcpAccessLogEntry {
         let common = AccessLogCommon {
             stream_id: id.to_owned(),
-            duration: Some(Duration { seconds, nanos: 0 }),
+            start_time: Some(protobuf::Timestamp { seconds, nanos: 0 }),
             access_log_type: kind.into(),
             ..AccessLogCommon::default()
         };
@@ -206,20 +205,22 @@ mod tests {
     #[test]
     fn a_connection_counts_once_and_from_its_beginning() {
         let mut book = Waits::new();
-        note(&mut book, waits("a", 1), at(101));
-        note(&mut book, waits("b", 1), at(102));
-        note(&mut book, waits("a", 2), at(102));
+        note(&mut book, waits("a", 100), at(101));
+        note(&mut book, waits("b", 101), at(102));
+        note(&mut book, waits("a", 100), at(102));
+        // A proxy's clock that is ahead shows nobody as waiting since later than now.
+        note(&mut book, waits("c", 900), at(103));
         let seen = lately(&mut book, at(103));
-        assert_eq!(seen, Waiting { connections: 2, since: Some(at(100)) });
+        assert_eq!(seen, Waiting { connections: 3, since: Some(at(100)) });
     }
 
     #[test]
     fn who_came_through_or_gave_up_is_forgotten() {
         let mut book = Waits::new();
-        note(&mut book, waits("a", 1), at(101));
-        note(&mut book, waits("b", 1), at(103));
-        note(&mut book, waits("c", 1), at(103));
-        note(&mut book, line("c", 1, AccessLogType::TcpConnectionEnd), at(103));
+        note(&mut book, waits("a", 100), at(101));
+        note(&mut book, waits("b", 102), at(103));
+        note(&mut book, waits("c", 102), at(103));
+        note(&mut book, line("c", 102, AccessLogType::TcpConnectionEnd), at(103));
         let seen = lately(&mut book, at(104));
         assert_eq!(seen, Waiting { connections: 1, since: Some(at(102)) });
         assert_eq!(lately(&mut book, at(106)), NOBODY);

@@ -35,7 +35,7 @@ async fn session(through: SocketAddr, password: String) -> Result<(), SqlState> 
         |error: tokio_postgres::Error| error.code().cloned().expect("an answer or a refusal");
     let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
     let connection = tokio::spawn(connection);
-    client.simple_query("select pg_sleep(0.05)").await.map_err(refused)?;
+    client.simple_query("select count(*) from generate_series(1, 20000)").await.map_err(refused)?;
     drop(client);
     connection.await.expect("the connection ends").map_err(refused)
 }
