@@ -9,6 +9,7 @@ use landfall_core::action::{DatabaseAction, SessionsEnded};
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{DatabaseName, Endpoint};
 use landfall_core::port::Database;
+use landfall_core::port::cloud::TAG_MIGRATION;
 use landfall_core::port::database::{
     Answer, ExtensionView, MarkerView, Question, Said, ServerView, Session, SessionKind,
     SessionState, SettingView, SlotView, WriteCounters,
@@ -194,15 +195,25 @@ impl Database for World {
     async fn settings(&self, at: &Endpoint) -> Result<BTreeMap<String, SettingView>, Failure> {
         self.call().await;
         let inner = self.lock();
-        let takes = match inner.reach(at)?.0 {
+        let side = inner.reach(at)?.0;
+        let takes = match side {
             Side::Source => inner.takes.0,
             Side::Target => inner.takes.1,
         };
-        let setting = |value: String| SettingView { value, pending_restart: false };
-        Ok(BTreeMap::from([
-            ("work_mem".to_owned(), setting("65536".to_owned())),
-            ("max_connections".to_owned(), setting(takes.to_string())),
-        ]))
+        let setting = |value: &str| SettingView { value: value.to_owned(), pending_restart: false };
+        // A server runs what its groups say; those that a move made are the target's.
+        let worn = inner.groups.values().filter(|(group, _)| match side {
+            Side::Source => !group.tags.contains_key(TAG_MIGRATION),
+            Side::Target => group.tags.contains_key(TAG_MIGRATION),
+        });
+        let set = worn.flat_map(|(_, values)| values).filter_map(|parameter| {
+            let value = parameter.value.as_deref().filter(|value| !value.contains('{'))?;
+            Some((parameter.name.clone(), setting(value)))
+        });
+        let mut settings = BTreeMap::from([("work_mem".to_owned(), setting("65536"))]);
+        settings.extend(set);
+        settings.insert("max_connections".to_owned(), setting(&takes.to_string()));
+        Ok(settings)
     }
 
     async fn extensions(&self, at: &Endpoint) -> Result<Vec<ExtensionView>, Failure> {
