@@ -1,6 +1,6 @@
 //! Assessment: what is known about a source before it is touched, and what follows from it.
 //!
-//! [`collect`] reads through the ports; everything else is pure over the [`Inventory`], so that an
+//! [`collect()`] reads through the ports; everything else is pure over the [`Inventory`], so that an
 //! inventory can be saved, judged again offline, and made up by a test. It knows nothing of the
 //! process: `flow` asks it. A check that could not look says "not looked", never "fine".
 
