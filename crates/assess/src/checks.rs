@@ -1,7 +1,7 @@
 //! The checks: one table, each row independent of the others and pure over spec and inventory.
 //!
 //! A check returns everything it has to say, also that it could not look; silence means "looked,
-//! and fine". Lists are bounded by [`asking::names`], so that fifty thousand tables are one finding.
+//! and fine". Lists are bounded by `asking::names`, so that fifty thousand tables are one finding.
 
 mod access;
 mod account;
