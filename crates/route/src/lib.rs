@@ -20,7 +20,7 @@ mod keeper;
 mod pgbouncer;
 pub mod pki;
 mod probe;
-mod program;
+pub mod program;
 mod resource;
 mod router;
 mod routes;

@@ -4,6 +4,7 @@
 //! any more, so that no half-done run goes on beside the next one. A Landfall that is itself killed
 //! cannot do that: a program has to bear being run again.
 
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -14,6 +15,11 @@ use tokio::process::{Child, Command};
 /// What a program may see of Landfall's environment: nothing that could be a secret.
 const ENVIRONMENT: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/// The part of Landfall's environment that a program sees.
+pub fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
+    ENVIRONMENT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
 
 /// More than a view of a thousand nodes.
 const OUTPUT_BYTES: u64 = 256 * 1024;
@@ -58,12 +64,11 @@ impl Program {
         let Some((program, arguments)) = self.words.split_first() else {
             return Err("the spec names no program".to_owned());
         };
-        let seen = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         Command::new(program)
             .args(arguments)
             .args(last)
             .env_clear()
-            .envs(seen)
+            .envs(environment())
             .process_group(0)
             .kill_on_drop(true)
             .stdin(Stdio::piped())
@@ -74,16 +79,19 @@ impl Program {
     }
 }
 
-/// Everything that the program started; killed when this is dropped before its end.
-struct Group(Option<Pid>);
+/// Everything that a program started, which leads a process group of its own; killed when this is
+/// dropped before its end.
+#[derive(Debug)]
+pub struct Group(Option<Pid>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    /// The group that `child` leads.
+    pub fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
     }
 
     /// Its leader ended well: what it left running is its own.
-    fn let_go(mut self) {
+    pub fn let_go(mut self) {
         self.0 = None;
     }
 }

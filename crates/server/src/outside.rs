@@ -18,13 +18,9 @@ use landfall_core::port::tests::{
 };
 use landfall_core::quantity::duration_text;
 use landfall_core::spec::{CommandTest, HttpTest};
-use rustix::process::{Pid, Signal, kill_process_group};
+use landfall_route::program::{Group, environment};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
-
-/// What a program may see of Landfall's environment: nothing that could be a secret.
-const ENVIRONMENT: [&str; 8] =
-    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /// An answer is searched for what it must contain up to here, bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
@@ -118,11 +114,10 @@ async fn run(test: &CommandTest, at: &Endpoint) -> Ended {
 }
 
 fn start(test: &CommandTest, at: &Endpoint) -> std::io::Result<Child> {
-    let seen = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     Command::new(&test.program)
         .args(test.args.iter().map(|argument| filled(argument, at)))
         .env_clear()
-        .envs(seen)
+        .envs(environment())
         .env(HOST_VARIABLE, &at.host)
         .env(PORT_VARIABLE, at.port.to_string())
         .process_group(0)
@@ -131,29 +126,6 @@ fn start(test: &CommandTest, at: &Endpoint) -> std::io::Result<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-}
-
-/// Everything that the program started; killed when this is dropped before its end.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
-    }
-
-    /// Its leader ended well: what it left running is its own.
-    fn let_go(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // An error means that nobody is left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 /// The beginning of what it says; the rest is read and forgotten.
