@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_api::{
     AdoptRoute, Driven, Health, History, Measured, MoveSummary, MoveView, Order, ProxyCertificate,
@@ -19,6 +20,9 @@ use crate::drivers::Drivers;
 use crate::refusal::{Refused, told, unknown};
 use crate::standing::{self, Around};
 use crate::world::World;
+
+/// How long an answer waits for what the gateways show.
+const WAITING_WITHIN: Duration = Duration::from_secs(1);
 
 /// The gate before the source is deleted.
 const RETIREMENT_GATE: &str = "approve_retirement";
@@ -101,7 +105,8 @@ impl App {
         if !held || view.status.is_finished() || self.drivers.is_none() {
             return Vec::new();
         }
-        let look = async {
+        // The answer to an order does not wait for a gateway that is silent.
+        let look = tokio::time::timeout(WAITING_WITHIN, async {
             let router = self.world.router(Some(&view.spec)).await?;
             let mut found = Vec::new();
             for service in view.spec.services() {
@@ -114,14 +119,14 @@ impl App {
                 }));
             }
             Ok::<_, Failure>(found)
+        });
+        let why = match look.await {
+            Ok(Ok(found)) => return found,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(silent) => silent.to_string(),
         };
-        match look.await {
-            Ok(found) => found,
-            Err(failure) => {
-                tracing::debug!(%failure, "who waits at the proxies is not shown");
-                Vec::new()
-            }
-        }
+        tracing::debug!(%why, "who waits at the proxies is not shown");
+        Vec::new()
     }
 
     pub(crate) async fn history(

@@ -57,6 +57,8 @@ async fn ask(test: &HttpTest, at: &Endpoint) -> Ended {
     match answer(test, at).await {
         Ok((status, body)) => (wrong(test, status, &body), body),
         Err(error) => {
+            // The address is named already, and its query may hold a token.
+            let error = error.without_url();
             let why = std::error::Error::source(&error).map(ToString::to_string);
             (Some(why.map_or_else(|| error.to_string(), |why| format!("{error}: {why}"))), vec![])
         }

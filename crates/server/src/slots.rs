@@ -10,6 +10,7 @@ use landfall_assess::question::{self, Answered as _, Reading};
 use landfall_assess::slot_health::Standing;
 use landfall_core::port::Database as _;
 use landfall_core::{Code, Endpoint, InstanceId, Spec, spec};
+use landfall_flow::View;
 use landfall_postgres::{PostgresDatabase, SlotDrop};
 
 use crate::app::App;
@@ -25,6 +26,7 @@ impl App {
                 .hint("Say why it may go: the audit file keeps it.")
                 .into());
         }
+        self.refuse_behind_a_fence(&spec).await?;
         let endpoint = self.source_at(&spec).await?;
         let database = self.world.database(&spec)?.ok_or_else(no_access)?;
         let slot = look(&database, &endpoint, &order.slot).await?;
@@ -52,6 +54,21 @@ impl App {
             }
         }
         Ok(SlotDropped { slot: order.slot.clone(), at: self.clock.now(), retained_bytes })
+    }
+
+    /// Behind the fence no consumer can reach its slot: there it only seems to be nobody's.
+    async fn refuse_behind_a_fence(&self, spec: &Spec) -> Result<(), Refused> {
+        for name in self.store.migrations().await? {
+            let Some(view) = View::load(self.store.as_ref(), &name).await? else { continue };
+            let same = view.spec.source.instance == spec.source.instance;
+            if same && view.facts.groups_were.is_some() && !view.status.is_finished() {
+                let title = format!("the move {name} has fenced {}", spec.source.instance);
+                let hint = "Nothing was dropped. Behind the fence consumers cannot reach their \
+                            slots; drop it before the cutover, or when the move is over.";
+                return Err(ApiProblem::bare(409, title).hint(hint).into());
+            }
+        }
+        Ok(())
     }
 
     async fn source_at(&self, spec: &Spec) -> Result<Endpoint, Refused> {

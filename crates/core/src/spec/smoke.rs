@@ -175,6 +175,12 @@ impl Default for BaselineSpec {
     }
 }
 
+/// Host and port of a URL, with a user before them when there is one.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
 /// Mistakes of `[smoke]` and `[baseline]`, each with its key.
 pub(super) fn contradictions(
     smoke: &Smoke,
@@ -187,6 +193,12 @@ pub(super) fn contradictions(
     }
     for test in &smoke.http {
         let url = &test.url;
+        if authority(url).contains('@') {
+            // Not repeated: it may hold a password.
+            let told = "a URL holds a user or a password: let a [[smoke.command]] ask instead";
+            mistakes.push(("smoke.http.url", told.to_owned()));
+            continue;
+        }
         if !url.starts_with("http://") {
             let remedy = if url.starts_with("https://") {
                 "asks over TLS, which this version does not: let a [[smoke.command]] do it"
@@ -194,6 +206,13 @@ pub(super) fn contradictions(
                 "is no URL: write \"http://host:port/path\""
             };
             mistakes.push(("smoke.http.url", format!("{url:?} {remedy}")));
+        } else if !["{endpoint}", "{host}", "{port}"].iter().any(|place| url.contains(place)) {
+            // The application waits at the gateway meanwhile: asked inside the pause it cannot
+            // answer, and the release would wait for it.
+            let told = "does not say where the target is: write {endpoint}, or {host} and {port}, \
+                        in it, so that a check of the target is asked and not the application, \
+                        which is held meanwhile";
+            mistakes.push(("smoke.http.url", format!("{url:?} {told}")));
         }
         if !(100..=599).contains(&test.status) {
             mistakes.push(("smoke.http.status", format!("{} is no HTTP status", test.status)));
@@ -276,6 +295,19 @@ mod tests {
             assert!(told.contains(part), "{part} missing in\n{told}");
         }
         assert_eq!(told.lines().count(), 6, "{told}");
+    }
+
+    #[test]
+    fn a_url_is_of_the_target_and_holds_no_secret() {
+        let mistakes = told(
+            "[[http]]\nurl = \"http://app/health\"\n\
+             [[http]]\nurl = \"http://ops:hunter2@{endpoint}/\"\n\
+             [[http]]\nurl = \"http://check/?db={endpoint}&as=a@b\"\n",
+        );
+        assert_eq!(mistakes.lines().count(), 2, "{mistakes}");
+        assert!(mistakes.contains("does not say where the target is"), "{mistakes}");
+        assert!(mistakes.contains("a user or a password"), "{mistakes}");
+        assert!(!mistakes.contains("hunter2"), "{mistakes}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Acting: intent first, then the effect, then what came of it.
 
-use landfall_core::action::SessionsEnded;
-use landfall_core::failure::{Failure, FailureKind};
+use landfall_core::action::{CloudAction, SessionsEnded};
+use landfall_core::failure::{Failure, FailureKind, Retry};
 use landfall_core::journal::{Effect, Record};
 use landfall_core::port::Stamp;
-use landfall_core::{Action, Code, Problem};
+use landfall_core::{Action, Code, Fact, Problem};
 use serde_json::Value;
 
 use super::{Drive, Ended, Placed};
@@ -29,6 +29,10 @@ impl Drive<'_> {
         let Some(action) = actions.into_iter().next() else { return Ok(()) };
         let repeats = self.view.repeats(&action, &seen);
         let insisted = self.view.trail.insisted;
+        if (repeats >= REPEATS || insisted >= INSISTENCE) && is_extra(&action) {
+            let text = format!("ordered {} times without effect", repeats.max(insisted));
+            return self.leave(&action, text).await;
+        }
         if repeats >= REPEATS || insisted >= INSISTENCE {
             return self.stop(row, no_effect(&action, repeats.max(insisted))).await;
         }
@@ -61,8 +65,19 @@ impl Drive<'_> {
         self.record(Record::Acted { effect }).await?;
         match done {
             Ok(_) => Ok(()),
+            Err(failure) if is_extra(&action) && needs_a_mend(&failure) => {
+                self.leave(&action, format!("refused: {}", failure.detail)).await
+            }
             Err(failure) => self.failed(row, &failure, self.view.trail.failures).await,
         }
+    }
+
+    /// Leaves an order to a person, and says so: nothing that protects data depends on it.
+    async fn leave(&mut self, action: &Action, text: String) -> Result<(), Ended> {
+        let about = action.to_string();
+        let fact = Fact::Warned { about, text: format!("{text}; do it by hand when it is missed") };
+        let _: Placed = self.place(Record::Learned { fact: Box::new(fact) }).await?;
+        Ok(())
     }
 
     async fn perform(&self, action: &Action) -> Result<SessionsEnded, Failure> {
@@ -81,6 +96,17 @@ impl Drive<'_> {
             },
         }
     }
+}
+
+/// Equipment of a target that already is the database. A move that stopped for it would leave the
+/// fence of the source unwatched.
+const fn is_extra(action: &Action) -> bool {
+    matches!(action, Action::Cloud(CloudAction::Equip(_)))
+}
+
+/// Whether trying again is of no use.
+fn needs_a_mend(failure: &Failure) -> bool {
+    matches!(failure.kind.policy().0, Retry::AfterFix | Retry::Never)
 }
 
 /// Orders to RDS and to the gateway tell of no session that they ended.

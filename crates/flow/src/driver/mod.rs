@@ -131,7 +131,7 @@ impl Driver<'_> {
         let view = View::load(self.store, name).await.map_err(unreadable)?.ok_or(Ended::Unknown)?;
         let lease = self.take_lease(name).await?;
         let rows = process::table(view.status.road);
-        let sampler = Sampler::of(self.store, name).await.map_err(refused)?;
+        let sampler = Sampler::of(self.store, name).await;
         let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler };
         drive.refresh().await?;
         let record = Record::Led { holder: self.holder.to_owned() };

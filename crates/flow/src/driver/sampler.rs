@@ -9,7 +9,7 @@ use futures_util::future::join3;
 use jiff::{SignedDuration, Timestamp};
 use landfall_core::failure::Failure;
 use landfall_core::ids::{Endpoint, InstanceId, MigrationName};
-use landfall_core::journal::{Store, StoreError};
+use landfall_core::journal::Store;
 use landfall_core::port::cloud::{Metric, MetricQuery, Subject};
 use landfall_core::port::database::ServerView;
 use landfall_core::port::{Cloud, Database};
@@ -56,13 +56,19 @@ struct Inside {
 }
 
 impl Sampler {
-    /// Reads what was kept of a move.
-    pub(super) async fn of(store: &dyn Store, name: &MigrationName) -> Result<Self, StoreError> {
+    /// Reads what was kept of a move. What cannot be read keeps no move from being driven: somebody
+    /// may be waiting at the gateway.
+    pub(super) async fn of(store: &dyn Store, name: &MigrationName) -> Self {
         let mut sampler = Self::default();
         for series in Series::ALL {
-            sampler.kept.insert(series, store.samples(name, series).await?);
+            match store.samples(name, series).await {
+                Ok(kept) => {
+                    sampler.kept.insert(series, kept);
+                }
+                Err(error) => tracing::warn!(move_name = %name, %error, "samples are not read"),
+            }
         }
-        Ok(sampler)
+        sampler
     }
 
     /// What was measured from an instant on; by AWS's clock from a little before.

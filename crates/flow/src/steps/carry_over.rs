@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use landfall_core::action::{Equipment, NewEndpoint};
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::port::cloud::{
-    Alarm, AssociatedRole, Cluster, ClusterEndpoint, Instance, Subject, Tags,
+    Alarm, AssociatedRole, Cluster, ClusterEndpoint, Instance, ResourceState, Subject, Tags,
 };
 use landfall_core::spec::{Alarms, CustomEndpoint};
-use landfall_core::{Fact, Facts, Spec};
+use landfall_core::{Action, Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::finish_target::offer;
@@ -94,6 +94,9 @@ impl Step for CarryOver {
         orders.extend(tags(spec, seen));
         orders.extend(endpoints(spec, seen));
         orders.extend(copies(spec, seen));
+        // What AWS has refused is told, and left to a person: the fence is watched behind this step.
+        let about = |order: &Equipment| Action::from(order.clone()).to_string();
+        orders.retain(|order| !facts.warnings.contains_key(&about(order)));
         if !orders.is_empty() {
             return Plan::Do(orders.into_iter().map(Into::into).collect());
         }
@@ -123,7 +126,9 @@ async fn heard(look: &Look<'_>, cluster: &Cluster) -> Result<Heard, Failure> {
 fn insights<'a>(spec: &'a Spec, seen: &'a Seen) -> impl Iterator<Item = Equipment> + 'a {
     let on_source = seen.source.as_ref().map(|source| source.detail.performance_insights);
     let wanted = spec.target.performance_insights.or(on_source);
-    seen.members.iter().filter_map(move |member| {
+    // AWS refuses a change of an instance that is being changed.
+    let ready = seen.members.iter().filter(|member| member.state == ResourceState::Available);
+    ready.filter_map(move |member| {
         let on = wanted.filter(|on| *on != member.detail.performance_insights)?;
         Some(Equipment::PerformanceInsights { instance: member.id.clone(), on })
     })
@@ -160,10 +165,15 @@ fn wanted_tags(spec: &Spec, seen: &Seen) -> Tags {
 
 fn tags(spec: &Spec, seen: &Seen) -> Vec<Equipment> {
     let wanted = wanted_tags(spec, seen);
+    let asked = spec.target.tags.is_some();
     let members = seen.members.iter().map(|member| (&member.arn, &member.tags));
     let all = std::iter::once((&seen.cluster.arn, &seen.cluster.tags)).chain(members);
     all.filter_map(|(arn, have)| {
-        let missing = wanted.iter().filter(|(key, value)| have.get(*key) != Some(value));
+        // What is carried is carried once: a value that somebody gave the target is theirs.
+        let missing = wanted.iter().filter(|(key, value)| match have.get(*key) {
+            Some(there) => asked && there != *value,
+            None => true,
+        });
         let tags: Tags = missing.map(|(key, value)| (key.clone(), value.clone())).collect();
         (!tags.is_empty()).then(|| Equipment::Tags { arn: arn.clone(), tags })
     })
@@ -368,7 +378,7 @@ mod tests {
             ]
         );
         seen.members[0].tags.insert("team".to_owned(), "ops".to_owned());
-        let state = landfall_core::port::cloud::ResourceState::Available;
+        let state = ResourceState::Available;
         let there = ClusterEndpoint { name: "reports".to_owned(), state, kind: "ANY".to_owned() };
         seen.endpoints.push(there);
         assert_eq!(planned(&spec, &seen), ["Done"]);

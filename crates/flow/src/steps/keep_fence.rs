@@ -42,20 +42,19 @@ impl Step for KeepFence {
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let source = look.ports.cloud.instance(&look.spec.source.instance).await?;
+        if open(look.spec, source.as_ref()).is_some() {
+            // Closing it comes before everything else that could be looked at.
+            return Ok(Seen { source, readers_due: false, comparison: None });
+        }
         let readers_due = move_readers::is_due(look).await?;
         Ok(Seen { source, readers_due, comparison: compare_with_baseline::when_due(look).await })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
-        let wanted = vec![spec.cutover.quarantine_group.clone()];
-        let open =
-            seen.source.as_ref().filter(|source| source.state != ResourceState::Deleting).filter(
-                |source| groups_are(&source.security_groups, &wanted) == Membership::Different,
-            );
-        if let Some(source) = open {
+        if let Some(source) = open(spec, seen.source.as_ref()) {
             return Plan::act(CloudAction::SetInstanceSecurityGroups {
                 instance: source.id.clone(),
-                groups: wanted,
+                groups: vec![spec.cutover.quarantine_group.clone()],
             });
         }
         if seen.readers_due {
@@ -77,6 +76,14 @@ impl Step for KeepFence {
     fn undo(&self, _: &Spec, _: &Facts, _: &Seen) -> Plan {
         Plan::Done
     }
+}
+
+/// The source, when it does not wear the quarantine group alone.
+fn open<'a>(spec: &Spec, source: Option<&'a Instance>) -> Option<&'a Instance> {
+    let wanted = [spec.cutover.quarantine_group.clone()];
+    source
+        .filter(|source| source.state != ResourceState::Deleting)
+        .filter(|source| groups_are(&source.security_groups, &wanted) == Membership::Different)
 }
 
 /// The wait for the comparison, with the fence watched meanwhile.

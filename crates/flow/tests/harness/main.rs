@@ -16,6 +16,8 @@ mod crash;
 #[cfg(test)]
 mod drivers;
 #[cfg(test)]
+mod extras;
+#[cfg(test)]
 mod lost;
 #[cfg(test)]
 mod moves;
