@@ -134,8 +134,11 @@ impl Driver<'_> {
         let sampler = Sampler::of(self.store, name).await;
         let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler };
         drive.refresh().await?;
-        let record = Record::Led { holder: self.holder.to_owned() };
-        drive.record(record).await?;
+        // Whoever led before us may have ended the move: nobody leads what is over.
+        if !drive.view.status.is_finished() {
+            let record = Record::Led { holder: self.holder.to_owned() };
+            drive.record(record).await?;
+        }
         let ended = drive.walk().await;
         // Given back in every case; when it is lost already this changes nothing.
         let _ = self.store.drop_lease(&drive.lease).await;

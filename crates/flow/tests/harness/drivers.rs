@@ -37,6 +37,17 @@ fn a_second_driver_is_refused() {
     judge(&bench, &before, Outcome::Moved);
 }
 
+#[test]
+fn nobody_leads_a_move_that_is_over() {
+    let (bench, before) = started(Way::Terminate);
+    assert_eq!(bench.drive(), Ended::Finished(Outcome::Moved), "{}", bench.tail());
+    let written = bench.entries();
+    // One that waited for the first to let go, and tries again.
+    assert_eq!(bench.drive(), Ended::Finished(Outcome::Moved));
+    assert_eq!(bench.entries(), written, "{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
+}
+
 /// A driver that is not polled from an instant on, until another.
 async fn stopped<T>(
     world: &World,
