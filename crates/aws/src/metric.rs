@@ -16,38 +16,56 @@ use crate::{AwsCloud, fault};
 
 pub(crate) const NAMESPACE: &str = "AWS/RDS";
 /// RDS measures once a minute.
-const PERIOD_SECONDS: i32 = 60;
-/// One call returns at most 1,440 points, which is a day of minutes.
-const SPAN: SignedDuration = SignedDuration::from_hours(24);
+const PERIOD_SECONDS: u32 = 60;
+/// Points that one call returns at most: a day of minutes.
+const POINTS: i64 = 1_440;
 
 impl AwsCloud {
     pub(crate) async fn read_metric(
         &self,
         query: &MetricQuery,
     ) -> Result<Vec<MetricPoint>, Failure> {
-        let name = query.metric.name();
-        let (dimension, id) = dimension(&query.subject);
-        let what = format!("read the metric {name} of {id}");
-        let call = self
-            .metrics
-            .get_metric_statistics()
-            .namespace(NAMESPACE)
-            .metric_name(name)
-            .dimensions(Dimension::builder().name(dimension).value(id).build())
-            .period(PERIOD_SECONDS)
-            .statistics(careful(query.metric));
-        let mut points = Vec::new();
-        for (from, to) in spans(query.from, query.to, SPAN) {
-            let call = call.clone().start_time(to_aws(from)).end_time(to_aws(to));
-            let answer = call.send().await.map_err(|error| fault::failure(&*what, &error))?;
-            for datum in answer.datapoints() {
-                points.extend(point(&what, query, datum)?);
-            }
-        }
+        let what = format!("read the metric {} of {}", query.metric.name(), id(&query.subject));
+        let data = self.read_data(&what, query, PERIOD_SECONDS, &[careful(query.metric)]).await?;
+        let read = data.iter().map(|datum| point(&what, query, datum));
+        let mut points: Vec<MetricPoint> =
+            read.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         points.sort_by_key(|point| point.at);
         points.dedup_by_key(|point| point.at);
         Ok(points)
     }
+
+    /// The data of a query by periods of so many seconds, in as many calls as that takes.
+    pub(crate) async fn read_data(
+        &self,
+        what: &str,
+        query: &MetricQuery,
+        period: u32,
+        statistics: &[Statistic],
+    ) -> Result<Vec<Datapoint>, Failure> {
+        let (dimension, id) = dimension(&query.subject);
+        let call = self
+            .metrics
+            .get_metric_statistics()
+            .namespace(NAMESPACE)
+            .metric_name(query.metric.name())
+            .dimensions(Dimension::builder().name(dimension).value(id).build())
+            .period(i32::try_from(period).unwrap_or(i32::MAX))
+            .set_statistics(Some(statistics.to_vec()));
+        let span = SignedDuration::from_secs(i64::from(period).saturating_mul(POINTS));
+        let mut data = Vec::new();
+        for (from, to) in spans(query.from, query.to, span) {
+            let call = call.clone().start_time(to_aws(from)).end_time(to_aws(to));
+            let answer = call.send().await.map_err(|error| fault::failure(what, &error))?;
+            data.extend(answer.datapoints.unwrap_or_default());
+        }
+        Ok(data)
+    }
+}
+
+/// The identifier of a subject.
+pub(crate) fn id(subject: &Subject) -> &str {
+    dimension(subject).1
 }
 
 /// A subject as a dimension: its name and value.
@@ -83,11 +101,7 @@ const fn careful(metric: Metric) -> Statistic {
 }
 
 /// `from .. to` in pieces that one call can answer.
-pub(crate) fn spans(
-    from: Timestamp,
-    to: Timestamp,
-    span: SignedDuration,
-) -> Vec<(Timestamp, Timestamp)> {
+fn spans(from: Timestamp, to: Timestamp, span: SignedDuration) -> Vec<(Timestamp, Timestamp)> {
     let mut spans = Vec::new();
     let mut begin = from;
     while begin < to {
@@ -109,14 +123,7 @@ fn point(
     if at < query.from || at >= query.to {
         return Ok(None);
     }
-    let factor = factor(query.metric, datum.unit()).ok_or_else(|| {
-        let unit = datum.unit().map_or("none", StandardUnit::as_str);
-        Failure::new(
-            FailureKind::Unknown,
-            what,
-            format!("CloudWatch reports it in the unit {unit}, which cannot be converted"),
-        )
-    })?;
+    let factor = factor(what, query.metric, datum.unit())?;
     Ok(Some(MetricPoint { at, value: value * factor }))
 }
 
@@ -156,8 +163,21 @@ const fn dimensioned(metric: Metric) -> Dimensioned {
 
 const KIB: f64 = 1024.0;
 
-/// By what to multiply. RDS counts megabytes of WAL in units of 2^20: its 64 MB segment is 64 MiB.
-pub(crate) fn factor(metric: Metric, unit: Option<&StandardUnit>) -> Option<f64> {
+/// By what to multiply; a unit that cannot be converted fails the call.
+pub(crate) fn factor(
+    what: &str,
+    metric: Metric,
+    unit: Option<&StandardUnit>,
+) -> Result<f64, Failure> {
+    conversion(metric, unit).ok_or_else(|| {
+        let unit = unit.map_or("none", StandardUnit::as_str);
+        let words = format!("CloudWatch reports it in the unit {unit}, which cannot be converted");
+        Failure::new(FailureKind::Unknown, what, words)
+    })
+}
+
+/// RDS counts megabytes of WAL in units of 2^20: its 64 MB segment is 64 MiB.
+fn conversion(metric: Metric, unit: Option<&StandardUnit>) -> Option<f64> {
     let unit = unit?;
     let factor = match (dimensioned(metric), unit) {
         (Dimensioned::Bytes, StandardUnit::Bytes)
@@ -186,6 +206,8 @@ mod tests {
     use aws_sdk_cloudwatch::primitives::DateTime;
 
     use super::*;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     fn query(metric: Metric) -> MetricQuery {
         MetricQuery {
@@ -256,9 +278,9 @@ mod tests {
     fn a_long_window_is_asked_in_days() {
         let from = Timestamp::from_second(0).unwrap();
         let hours = |count: i64| Timestamp::from_second(count * 3_600).unwrap();
-        assert_eq!(spans(from, hours(24), SPAN), [(from, hours(24))]);
+        assert_eq!(spans(from, hours(24), DAY), [(from, hours(24))]);
         let two = [(from, hours(24)), (hours(24), hours(30))];
-        assert_eq!(spans(from, hours(30), SPAN), two);
-        assert_eq!(spans(hours(1), from, SPAN), []);
+        assert_eq!(spans(from, hours(30), DAY), two);
+        assert_eq!(spans(hours(1), from, DAY), []);
     }
 }
