@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::faults::{B, Fault, N, W, alone, denied, fault};
-use super::{database, nothing};
+use super::{Case, database, nothing};
 
 /// Of the inside.
 pub(crate) const OF_THE_INSIDE: &[Fault] = &[
@@ -15,20 +15,8 @@ pub(crate) const OF_THE_INSIDE: &[Fault] = &[
         case.inventory.answers.clear();
         case.spec.access = None;
     }),
-    fault("inside.databases", W, "archive (no_right)", |case| {
-        case.says("databases", json!({
-            "freeze_max_age": 200_000_000, "started_at": "2026-11-01T00:00:00Z",
-            "databases": { "total": 2, "items": [
-                database("archive", "no_right", 1_500_000_000), database("shop", "open", 1000)] }
-        }));
-    }),
-    fault("inside.wraparound", W, "1,500,000,000 transactions old", |case| {
-        case.says("databases", json!({
-            "freeze_max_age": 200_000_000, "started_at": "2026-11-01T00:00:00Z",
-            "databases": { "total": 2, "items": [
-                database("archive", "no_right", 1_500_000_000), database("shop", "open", 1000)] }
-        }));
-    }),
+    fault("inside.databases", W, "archive (no_right)", closed_and_old),
+    fault("inside.wraparound", W, "1,500,000,000 transactions old", closed_and_old),
     fault("inside.prepared", W, "does not end it", |case| {
         case.says(
             "prepared_transactions",
@@ -155,26 +143,8 @@ pub(crate) const OF_THE_INSIDE: &[Fault] = &[
     fault("inside.large_objects", N, "12 large objects in shop, 1 MiB", |case| {
         case.says("large_objects", json!({ "count": 12, "bytes": 1_048_576 }));
     }),
-    fault("inside.sequences", W, "public.orders_id_seq (93 %)", |case| {
-        case.says(
-            "sequences",
-            json!({ "total": 600, "looked": 500, "hidden": 0, "worn": 1,
-            "items": [{ "schema": "public", "name": "orders_id_seq", "type": "bigint",
-                "last": 2_000_000_000, "end": 9_223_372_036_854_775_807_i64, "used": 0.0000001,
-                "cycles": false, "table": "public.orders", "column": "id",
-                "column_type": "integer" }] }),
-        );
-    }),
-    fault("inside.sequences", N, "not looked at 100 sequences", |case| {
-        case.says(
-            "sequences",
-            json!({ "total": 600, "looked": 500, "hidden": 0, "worn": 1,
-            "items": [{ "schema": "public", "name": "orders_id_seq", "type": "bigint",
-                "last": 2_000_000_000, "end": 9_223_372_036_854_775_807_i64, "used": 0.0000001,
-                "cycles": false, "table": "public.orders", "column": "id",
-                "column_type": "integer" }] }),
-        );
-    }),
+    fault("inside.sequences", W, "public.orders_id_seq (93 %)", worn_sequence),
+    fault("inside.sequences", N, "not looked at 100 sequences", worn_sequence),
     fault("inside.database_collations", W, "version 2.26, and the library is 2.31", |case| {
         case.says(
             "database_collations",
@@ -273,6 +243,30 @@ fn extensions() -> serde_json::Value {
         json!({ "name": name, "version": version, "schema": schema, "owner": owner })
     };
     json!({ "total": 2, "items": [one("hstore", "1.7"), one("pageinspect", "1.9")] })
+}
+
+/// A database that the role may not enter, and that nobody has frozen for long.
+fn closed_and_old(case: &mut Case) {
+    case.says(
+        "databases",
+        json!({
+            "freeze_max_age": 200_000_000, "started_at": "2026-11-01T00:00:00Z",
+            "databases": { "total": 2, "items": [
+                database("archive", "no_right", 1_500_000_000), database("shop", "open", 1000)] }
+        }),
+    );
+}
+
+/// One sequence near its column's end, and a hundred beyond those that were looked at.
+fn worn_sequence(case: &mut Case) {
+    case.says(
+        "sequences",
+        json!({ "total": 600, "looked": 500, "hidden": 0, "worn": 1,
+            "items": [{ "schema": "public", "name": "orders_id_seq", "type": "bigint",
+                "last": 2_000_000_000, "end": 9_223_372_036_854_775_807_i64, "used": 0.0000001,
+                "cycles": false, "table": "public.orders", "column": "id",
+                "column_type": "integer" }] }),
+    );
 }
 
 fn jobs() -> serde_json::Value {
