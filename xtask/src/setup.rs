@@ -9,6 +9,7 @@
 mod awscli;
 mod chromium;
 mod clients;
+mod connect;
 mod debian;
 mod dns;
 mod envoy;
@@ -52,6 +53,7 @@ enum Forced {
     Pgjdbc,
     Postgresql18,
     Chromium,
+    Connect,
 }
 
 /// Whether a tool that is already there is good enough.
@@ -110,6 +112,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
     match chromium::ensure(&store, &mut seen, options.need(Forced::Chromium)) {
         Ok(tool) => options.say(&described(&tool)),
         Err(why) => options.say(&format!("chromium    absent: pages are not tested ({why:#})")),
+    }
+    match connect::ensure(&store, options.need(Forced::Connect)) {
+        Ok(tool) => options.say(&described(&tool)),
+        Err(why) => options.say(&format!("connect     absent: consumers are not tested ({why:#})")),
     }
     let nextest = runner(&mut seen, options);
     seen.save()?;

@@ -174,7 +174,8 @@ fn unpack(pin: &Pin, staging: &Path, unpacked: &Path) -> Result<()> {
     )
 }
 
-fn require_pip(pin: &Pin) -> Result<()> {
+/// Says what is missing, before pip's own words would.
+pub(super) fn require_pip(pin: &Pin) -> Result<()> {
     let works = |arguments: &[&str]| {
         let mut python = Command::new("python3");
         python.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -54,15 +54,28 @@ pub(super) const CHROMIUM: Pin = Pin {
     requirements: include_str!("pins/chromium.txt"),
 };
 
+/// Kafka Connect, Debezium's connector and a broker, for x86-64.
+pub(super) const CONNECT: Pin =
+    Pin { tool: "connect", version: "3.6.3.0", requirements: include_str!("pins/connect.txt") };
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_requirement_is_exact_and_has_a_checksum() {
-        for pin in
-            [POSTGRESQL, ENVOY, AWSCLI, PGBOUNCER, KNOT, CLIENTS, PGJDBC, POSTGRESQL18, CHROMIUM]
-        {
+        for pin in [
+            POSTGRESQL,
+            ENVOY,
+            AWSCLI,
+            PGBOUNCER,
+            KNOT,
+            CLIENTS,
+            PGJDBC,
+            POSTGRESQL18,
+            CHROMIUM,
+            CONNECT,
+        ] {
             let joined = pin.requirements.replace("\\\n", " ");
             let lines: Vec<_> = joined.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(!lines.is_empty(), "{} pins nothing", pin.tool);
