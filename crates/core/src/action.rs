@@ -313,6 +313,20 @@ pub enum Action {
     Route(RouteAction),
 }
 
+impl Action {
+    /// Whether it only ever shuts a side, or ends who is in it: what the watch may order.
+    #[must_use]
+    pub const fn keeps_a_fence(&self) -> bool {
+        matches!(
+            self,
+            Self::Cloud(
+                CloudAction::SetInstanceSecurityGroups { .. }
+                    | CloudAction::SetClusterSecurityGroups { .. }
+            ) | Self::Database(DatabaseAction::TerminateSessions { .. })
+        )
+    }
+}
+
 fn list(groups: &[SecurityGroupId]) -> String {
     groups.iter().map(SecurityGroupId::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -14,7 +14,7 @@ use crate::comparison::{Baseline, Comparison, Counters};
 use crate::experience::PastMove;
 use crate::finding::Assessed;
 use crate::ids::{Endpoint, SecurityGroupId, ServiceName};
-use crate::journal::{Effect, Entry, Record, Request};
+use crate::journal::{Cause, Effect, Entry, Record, Request};
 use crate::lsn::Lsn;
 use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::port::router::{Route, RouterAbility};
@@ -335,6 +335,8 @@ impl Facts {
             }
             Record::Led { .. } => self.awaited_since = self.awaited_since.map(|_| entry.at),
             Record::Learned { fact } => self.learn(fact),
+            // The watch shuts what the facts know as shut.
+            Record::Intended { cause: Cause::Watch, .. } => {}
             Record::Intended { action, course, .. } => self.intended(action, *course, entry.at),
             Record::Acted { effect: Effect::Taken { ended: Some(ended) } } => {
                 self.sessions_ended.add(ended);

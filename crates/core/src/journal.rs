@@ -34,6 +34,25 @@ pub enum Commitment {
     Committed,
 }
 
+/// Who decided on an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The step that the move stands in.
+    #[default]
+    Step,
+    /// The watch over the fenced side, which goes on whatever the move does.
+    Watch,
+}
+
+impl Cause {
+    /// Whether it goes without saying.
+    #[must_use]
+    pub const fn is_step(&self) -> bool {
+        matches!(self, Self::Step)
+    }
+}
+
 /// What a person, or the pause budget, asks of a move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request")]
@@ -133,6 +152,9 @@ pub enum Record {
         course: Course,
         /// Whether this is the point of no return.
         commitment: Commitment,
+        /// Who decided on it.
+        #[serde(default, skip_serializing_if = "Cause::is_step")]
+        cause: Cause,
     },
     /// The action's call came back.
     Acted {
@@ -174,6 +196,18 @@ pub enum Record {
 }
 
 impl Record {
+    /// What came of an order, as its port told it.
+    #[must_use]
+    pub fn acted(done: &Result<SessionsEnded, Failure>) -> Self {
+        let effect = match done {
+            Ok(ended) => {
+                Effect::Taken { ended: Some(ended.clone()).filter(|ended| !ended.is_empty()) }
+            }
+            Err(failure) => Effect::Failed { failure: failure.clone() },
+        };
+        Self::Acted { effect }
+    }
+
     /// The record's name, as stored.
     #[must_use]
     pub const fn name(&self) -> &'static str {

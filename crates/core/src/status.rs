@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Commitment, Record, Request};
+use crate::journal::{Cause, Commitment, Record, Request};
 use crate::problem::Problem;
 
 /// How a database is moved.
@@ -215,7 +215,13 @@ fn advance(
             after.step = step.ok_or_else(|| illegal("it names no step"))?.to_owned();
             after.run = Run::Running;
         }
-        Record::Intended { commitment, course, .. } => {
+        // The watch is no part of the walk: a move that stands still goes on standing still.
+        Record::Intended { action, cause: Cause::Watch, .. } => {
+            if status.commitment == Commitment::Revocable || !action.keeps_a_fence() {
+                return Err(illegal("the watch only keeps a fence behind the release"));
+            }
+        }
+        Record::Intended { commitment, course, cause: Cause::Step, .. } => {
             // A gate keeps the move from going on, not its own step from keeping order (a fence
             // that drifted is closed again while a person thinks).
             if !matches!(status.run, Run::AwaitingApproval { .. }) || *course != status.course {
@@ -314,4 +320,79 @@ fn requested(status: &Status, request: &Request) -> Result<Status, String> {
         },
     }
     Ok(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Code;
+    use crate::action::{Action, CloudAction, DatabaseAction, RouteAction, SessionClass};
+    use crate::ids::Endpoint;
+
+    fn runs() -> impl Strategy<Value = Run> {
+        let problem = || Problem::new(Code::NoEffect, "nothing changed", "Look.");
+        prop_oneof![
+            Just(Run::Running),
+            Just(Run::Waiting {
+                why: "a replica".to_owned(),
+                since: Timestamp::UNIX_EPOCH,
+                deadline: None
+            }),
+            Just(Run::AwaitingApproval { gate: "accept".to_owned() }),
+            Just(Run::NeedsHuman { problem: problem() }),
+            Just(Run::Paused { by: "ann".to_owned(), why: "lunch".to_owned() }),
+            Just(Run::Finished { outcome: Outcome::Moved }),
+        ]
+    }
+
+    fn orders() -> impl Strategy<Value = Action> {
+        let at = Endpoint::new("orders.example", 5432);
+        let class = SessionClass::All;
+        prop_oneof![
+            Just(Action::from(CloudAction::SetInstanceSecurityGroups {
+                instance: "orders".into(),
+                groups: vec!["sg-quarantine".into()],
+            })),
+            Just(Action::from(CloudAction::SetClusterSecurityGroups {
+                cluster: "orders-aurora".into(),
+                groups: vec!["sg-quarantine".into()],
+            })),
+            Just(Action::from(DatabaseAction::TerminateSessions { at, class })),
+            Just(Action::from(CloudAction::PromoteCluster { cluster: "orders-aurora".into() })),
+            Just(Action::from(CloudAction::RebootInstance { instance: "orders".into() })),
+            Just(Action::from(RouteAction::Release { service: "orders".into(), epoch: 4 })),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the move does behind its release, the watch shuts the other side, and only
+        /// that; before the release, and after the end, it does nothing.
+        #[test]
+        fn the_watch_acts_in_every_state_behind_the_release_and_moves_nothing(
+            run in runs(),
+            action in orders(),
+            commitment in prop_oneof![Just(Commitment::Revocable), Just(Commitment::Committed)],
+            cause in prop_oneof![Just(Cause::Step), Just(Cause::Watch)],
+        ) {
+            let step = "verify.finish_target".to_owned();
+            let status = Status { step, commitment, run, ..started(Road::Physical, 1) };
+            let fits = action.keeps_a_fence()
+                && commitment == Commitment::Committed
+                && !status.is_finished();
+            let (course, seen) = (Course::Doing, serde_json::Value::Null);
+            let record =
+                Record::Intended { action: Box::new(action), seen, course, commitment, cause };
+            let after = next(Some(&status), Timestamp::UNIX_EPOCH, Some(&status.step), &record);
+            match cause {
+                Cause::Watch => prop_assert_eq!(after.ok(), fits.then_some(status)),
+                Cause::Step => {
+                    let stands =
+                        matches!(status.run, Run::NeedsHuman { .. } | Run::Paused { .. } | Run::Finished { .. });
+                    prop_assert_eq!(after.is_err(), stands, "{:?}", status.run);
+                }
+            }
+        }
+    }
 }

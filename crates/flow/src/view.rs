@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use landfall_core::ids::{MigrationName, Seq};
-use landfall_core::journal::{Effect, Entry, Record, Request, Store, StoreError, StoreTrouble};
+use landfall_core::journal::{
+    Cause, Effect, Entry, Record, Request, Store, StoreError, StoreTrouble,
+};
 use landfall_core::status::{self, IllegalTransition, Status};
 use landfall_core::{Action, Facts, Spec};
 use serde_json::Value;
@@ -49,6 +51,10 @@ pub struct View {
     pub completed: BTreeMap<String, Timestamp>,
     /// When each step last gave AWS an order, forward, in this attempt.
     pub ordered: BTreeMap<String, Timestamp>,
+    /// When the watch found the fenced side open, until the sessions of that time were ended.
+    pub opened: Option<Timestamp>,
+    /// The watch's order that was not answered yet.
+    watched: Option<Action>,
 }
 
 /// The journal could not be folded.
@@ -113,6 +119,8 @@ impl View {
             trail: Trail::default(),
             completed: BTreeMap::new(),
             ordered: BTreeMap::new(),
+            opened: None,
+            watched: None,
         };
         view.facts.apply(entry);
         Ok(view)
@@ -148,6 +156,7 @@ impl View {
                 self.trail = Trail::default();
                 self.completed.clear();
                 self.ordered.clear();
+                self.opened = None;
             }
             Record::Entered { .. } => {
                 self.entered_at = entry.at;
@@ -156,13 +165,21 @@ impl View {
             Record::Requested { request: Request::Resume { .. } | Request::Abort { .. } } => {
                 self.trail = Trail::default();
             }
-            Record::Intended { action, seen, course, .. } => {
+            Record::Intended { action, cause: Cause::Watch, .. } => {
+                if matches!(**action, Action::Cloud(_)) {
+                    self.opened = Some(entry.at);
+                }
+                self.watched = Some((**action).clone());
+            }
+            Record::Intended { action, seen, course, cause: Cause::Step, .. } => {
+                self.watched = None;
                 self.intended(action, seen);
                 let forward = *course == landfall_core::Course::Doing;
                 if let (true, Action::Cloud(_), Some(step)) = (forward, &**action, &entry.step) {
                     self.ordered.insert(step.clone(), entry.at);
                 }
             }
+            Record::Acted { effect } if self.watched.is_some() => self.answered(effect),
             Record::Acted { effect } => match effect {
                 Effect::Taken { .. } => {
                     self.trail.failures = 0;
@@ -179,6 +196,14 @@ impl View {
             | Record::Requested { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => {}
+        }
+    }
+
+    /// The trail of the step is none of the watch's.
+    fn answered(&mut self, effect: &Effect) {
+        let taken = matches!(effect, Effect::Taken { .. });
+        if let (Some(Action::Database(_)), true) = (self.watched.take(), taken) {
+            self.opened = None;
         }
     }
 

@@ -175,7 +175,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     use landfall_core::action::{Action, CloudAction};
-    use landfall_core::journal::{Author, Commitment, Effect};
+    use landfall_core::journal::{Author, Cause, Commitment, Effect};
     use landfall_core::{ClusterId, Course};
     use landfall_store::SqliteStore;
 
@@ -188,6 +188,7 @@ mod tests {
             seen: serde_json::Value::Null,
             course: Course::Doing,
             commitment: Commitment::Revocable,
+            cause: Cause::Step,
         }
     }
 

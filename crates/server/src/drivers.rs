@@ -60,6 +60,10 @@ impl Gauge for Shared {
             "the move is stopped"
         );
     }
+
+    fn alarm(&self, name: &MigrationName, text: &str) {
+        tracing::error!(migration_id = %name, alarm = text, "somebody has to look");
+    }
 }
 
 impl Drivers {

@@ -2,7 +2,7 @@
 
 use landfall_core::action::{CloudAction, SessionsEnded};
 use landfall_core::failure::{Failure, FailureKind, Retry};
-use landfall_core::journal::{Effect, Record};
+use landfall_core::journal::{Cause, Record};
 use landfall_core::port::Stamp;
 use landfall_core::{Action, Code, Fact, Problem};
 use serde_json::Value;
@@ -49,6 +49,7 @@ impl Drive<'_> {
             seen,
             course: self.view.status.course,
             commitment: row.commitment,
+            cause: Cause::Step,
         };
         if self.place(intent).await? == Placed::Outrun {
             return Ok(());
@@ -56,13 +57,7 @@ impl Drive<'_> {
         // From here on the effect may have happened, whatever becomes of us.
         self.keep_lease().await?;
         let done = self.perform(&action).await;
-        let effect = match &done {
-            Ok(ended) => {
-                Effect::Taken { ended: Some(ended.clone()).filter(|ended| !ended.is_empty()) }
-            }
-            Err(failure) => Effect::Failed { failure: failure.clone() },
-        };
-        self.record(Record::Acted { effect }).await?;
+        self.record(Record::acted(&done)).await?;
         match done {
             Ok(_) => Ok(()),
             Err(failure) if is_extra(&action) && needs_a_mend(&failure) => {
@@ -80,7 +75,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    async fn perform(&self, action: &Action) -> Result<SessionsEnded, Failure> {
+    pub(super) async fn perform(&self, action: &Action) -> Result<SessionsEnded, Failure> {
         let ports = self.driver.ports;
         let stamp = Stamp { migration: self.view.name.clone(), epoch: self.epoch() };
         match action {

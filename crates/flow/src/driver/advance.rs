@@ -1,5 +1,6 @@
 //! Advancing: what the driver does next, from the status alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::failure::{Failure, FailureKind, Retry};
@@ -11,6 +12,7 @@ use landfall_core::status::{Course, Outcome, Run};
 use landfall_core::{Code, Problem};
 use serde_json::Value;
 
+use super::attend::Attended;
 use super::{Drive, Ended, Placed};
 use crate::process::{self, Row, Undo};
 use crate::step::{Decision, Look, Plan, Wait, elapsed};
@@ -35,6 +37,7 @@ impl Drive<'_> {
             }
             self.keep_lease().await?;
             self.refresh().await?;
+            self.watch().await?;
             if let Some(abort) = self.overrun() {
                 // If somebody wrote first, the next round looks again whether it still applies.
                 let _: Placed = self.place(Record::Requested { request: abort }).await?;
@@ -84,24 +87,30 @@ impl Drive<'_> {
             return Ok(());
         }
         let samples = self.sampler.since(self.view.started_at);
+        // The look keeps the view that it was begun with.
+        let view = Arc::clone(&self.view);
         let look = Look {
             samples: &samples,
             ports: self.driver.ports,
-            spec: &self.view.spec,
-            facts: &self.view.facts,
-            entered_at: self.view.entered_at,
+            spec: &view.spec,
+            facts: &view.facts,
+            entered_at: view.entered_at,
             course,
         };
-        match row.step.decide(&look).await {
-            Ok(decision) => {
+        let attended = self.attend(row.step.decide(&look)).await?;
+        drop(view);
+        match attended {
+            Attended::Answered(Ok(decision)) => {
                 self.blind = 0;
                 self.follow(row, decision).await
             }
-            Err(failure) => {
+            Attended::Answered(Err(failure)) => {
                 self.blind += 1;
                 tracing::debug!(step = row.step.id(), error = %failure, "a look failed");
                 self.failed(row, &failure, self.blind).await
             }
+            Attended::Overtaken => Ok(()),
+            Attended::Endless(after) => self.stop(row, endless(row, after)).await,
         }
     }
 
@@ -262,6 +271,20 @@ impl Drive<'_> {
     pub(super) fn patience(&self, repeats: u32) -> Duration {
         self.view.spec.limits.look_every * repeats
     }
+}
+
+/// What a person is told of a look that does not end.
+fn endless(row: &Row, after: Duration) -> Problem {
+    Problem::new(
+        Code::WaitTooLong,
+        format!(
+            "a look of \"{}\" did not end within {}",
+            row.step.title(),
+            duration_text::to_text(after)
+        ),
+        "Looks change nothing. See which server or test does not answer, then run `landfall \
+         resume`; before release `landfall abort` goes back.",
+    )
 }
 
 /// What a person is told of a failure.

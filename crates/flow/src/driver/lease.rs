@@ -73,6 +73,7 @@ impl Drive<'_> {
             self.keep_lease().await?;
             let before = self.view.last;
             self.refresh().await?;
+            self.watch().await?;
             if self.view.last != before || self.overrun().is_some() {
                 return Ok(());
             }

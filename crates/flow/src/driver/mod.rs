@@ -7,9 +7,12 @@
 
 mod act;
 mod advance;
+mod attend;
 mod lease;
 mod sampler;
+mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::Problem;
@@ -23,6 +26,7 @@ use landfall_core::status::{self, Outcome};
 use crate::process::{self, Row};
 use crate::view::{View, ViewError};
 use sampler::Sampler;
+use watch::Guard;
 
 /// The driver's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub trait Gauge: Send + Sync {
     fn stop(&self) -> bool;
     /// A move stands at a problem, for the log. A dry run has no log: it shows the problem.
     fn stopped(&self, _: &MigrationName, _: &'static str, _: &Problem) {}
+    /// Something that a person should know of at once, and that stops nothing.
+    fn alarm(&self, _: &MigrationName, _: &str) {}
 }
 
 /// One orchestrator.
@@ -100,13 +106,16 @@ pub struct Driver<'a> {
 /// A drive of one move under one lease.
 struct Drive<'a> {
     driver: Driver<'a>,
-    view: View,
+    /// Shared with the look that is under way.
+    view: Arc<View>,
     lease: Lease,
     rows: &'static [Row],
     /// Looks that failed in a row.
     blind: u32,
     /// What the replica does, measured.
     sampler: Sampler,
+    /// The fenced side, watched.
+    guard: Guard,
 }
 
 /// Whether a record got its place.
@@ -132,7 +141,8 @@ impl Driver<'_> {
         let lease = self.take_lease(name).await?;
         let rows = process::table(view.status.road);
         let sampler = Sampler::of(self.store, name).await;
-        let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler };
+        let (view, guard) = (Arc::new(view), Guard::default());
+        let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler, guard };
         drive.refresh().await?;
         // Whoever led before us may have ended the move: nobody leads what is over.
         if !drive.view.status.is_finished() {
@@ -173,7 +183,7 @@ impl Drive<'_> {
     }
 
     async fn refresh(&mut self) -> Result<(), Ended> {
-        self.view.refresh(self.driver.store).await.map_err(unreadable)?;
+        Arc::make_mut(&mut self.view).refresh(self.driver.store).await.map_err(unreadable)?;
         Ok(())
     }
 
@@ -211,7 +221,7 @@ impl Drive<'_> {
                 let (migration, epoch) = (self.view.name.clone(), self.epoch());
                 let version = RECORD_VERSION;
                 let entry = Entry { migration, seq, epoch, at, step, record, version };
-                self.view.apply(&entry).map_err(unreadable)?;
+                Arc::make_mut(&mut self.view).apply(&entry).map_err(unreadable)?;
                 Ok(Placed::Yes)
             }
             Err(StoreError::Outrun(_)) => {

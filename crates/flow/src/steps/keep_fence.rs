@@ -1,11 +1,11 @@
 //! Purpose: the source stays fenced, and a person says when the move is good.
 //! Reads: the source's groups, again and again; with read-only services, whether the target has
 //!   readers by now; once the target was watched long enough, what it is compared by.
-//! Changes: puts the quarantine group back when somebody took it off.
+//! Changes: nothing; the driver's watch shuts a source that somebody opened, here as in every row
+//!   behind the release, and nothing is accepted by itself until it did.
 //! Undo: refused; the target is the database.
-//! If it dies here: the source is as it is; the next start looks and closes it.
+//! If it dies here: the source is as it is; the next start looks, and the watch shuts it.
 
-use landfall_core::action::CloudAction;
 use landfall_core::comparison::Comparison;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Instance, ResourceState};
@@ -51,11 +51,13 @@ impl Step for KeepFence {
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
         if let Some(source) = open(spec, seen.source.as_ref()) {
-            return Plan::act(CloudAction::SetInstanceSecurityGroups {
-                instance: source.id.clone(),
-                groups: vec![spec.cutover.quarantine_group.clone()],
-            });
+            return match spec.approve.acceptance {
+                // The gate that is open stays open.
+                Approval::Person if !accepted => Plan::Gate(ACCEPT_GATE),
+                Approval::Person | Approval::Automatic => shut_again(spec, source),
+            };
         }
         if seen.readers_due {
             return Plan::Return(MoveReaders::ID);
@@ -63,7 +65,6 @@ impl Step for KeepFence {
         if let (None, Some(comparison)) = (&facts.comparison, &seen.comparison) {
             return Plan::Learn(Fact::Compared(comparison.clone()));
         }
-        let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
         match spec.approve.acceptance {
             _ if accepted => Plan::Done,
             // Nobody would read the verdict before the source is given up.
@@ -84,6 +85,17 @@ fn open<'a>(spec: &Spec, source: Option<&'a Instance>) -> Option<&'a Instance> {
     source
         .filter(|source| source.state != ResourceState::Deleting)
         .filter(|source| groups_are(&source.security_groups, &wanted) == Membership::Different)
+}
+
+/// The wait for the watch, which shuts it.
+fn shut_again(spec: &Spec, source: &Instance) -> Plan {
+    let late = Problem::new(
+        Code::NoEffect,
+        format!("{} does not stay fenced: somebody puts other security groups on it", source.id),
+        "Find out who does (CloudTrail, ModifyDBInstance) and stop it; then run `landfall resume`.",
+    );
+    Plan::wait(spec, format!("{} to be fenced again", source.id), "")
+        .or(spec.limits.step_within, late)
 }
 
 /// The wait for the comparison, with the fence watched meanwhile.

@@ -121,7 +121,7 @@ fn name_taken(object: impl std::fmt::Display) -> Problem {
 }
 
 /// The groups are exactly these, and in force.
-fn groups_are(have: &[GroupMembership], want: &[SecurityGroupId]) -> Membership {
+pub(crate) fn groups_are(have: &[GroupMembership], want: &[SecurityGroupId]) -> Membership {
     let settled = have.iter().all(|member| member.active);
     let same = have.len() == want.len() && want.iter().all(|g| have.iter().any(|m| m.group == *g));
     match (same, settled) {
@@ -133,7 +133,7 @@ fn groups_are(have: &[GroupMembership], want: &[SecurityGroupId]) -> Membership 
 
 /// How the groups of an object stand to the wanted ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Membership {
+pub(crate) enum Membership {
     InForce,
     Changing,
     Different,

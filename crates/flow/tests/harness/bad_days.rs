@@ -323,7 +323,7 @@ fn a_fence_that_drifts_during_the_soak_is_closed_again() {
         let soak = entry.step.as_deref() == Some("soak.keep_fence");
         soak && matches!(entry.record, Record::Intended { .. })
     });
-    assert_eq!(fences.count(), 1);
+    assert_eq!(fences.count(), 2, "shut, and its sessions ended");
 }
 
 #[test]

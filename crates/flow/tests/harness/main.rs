@@ -33,3 +33,5 @@ mod support;
 mod twice;
 #[cfg(test)]
 mod unwind;
+#[cfg(test)]
+mod watched;

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_api::core::action::{Action, CloudAction, RouteAction};
 use landfall_api::core::facts::{MetricVerdict, SyncProof};
 use landfall_api::core::failure::{Failure, FailureKind};
-use landfall_api::core::journal::{Commitment, Effect, Entry, RECORD_VERSION, Record, Request};
+use landfall_api::core::journal::{
+    Cause, Commitment, Effect, Entry, RECORD_VERSION, Record, Request,
+};
 use landfall_api::core::port::router::Waiting;
 use landfall_api::core::problem::Writes;
 use landfall_api::core::status::{Course, Outcome, Road, Run};
@@ -114,7 +116,8 @@ pub(crate) fn in_the_pause() -> MoveView {
 
 fn intended(action: Action, commitment: Commitment) -> Record {
     let seen = serde_json::Value::Null;
-    Record::Intended { action: Box::new(action), seen, course: Course::Doing, commitment }
+    let (action, cause) = (Box::new(action), Cause::Step);
+    Record::Intended { action, seen, course: Course::Doing, commitment, cause }
 }
 
 fn release() -> Action {
