@@ -3,6 +3,7 @@
 //! An action is journaled before it is done and is idempotent: doing it twice leaves the world as
 //! doing it once. Names in it derive from the move's name, so a second orchestrator makes the same.
 
+mod consumer;
 mod equipment;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::ids::{
 use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::spec::Serverless;
 
+pub use consumer::ConsumerAction;
 pub use equipment::{ClusterSettings, Equipment, NewEndpoint};
 
 /// A value to set in a parameter group.

@@ -61,6 +61,10 @@ name!(
     ServiceName
 );
 name!(
+    /// A consumer of changes, as the spec calls it.
+    ConsumerName
+);
+name!(
     /// A VPC security group id.
     SecurityGroupId
 );

@@ -5,6 +5,7 @@
 //! It asserts by panicking: it is called from tests only.
 
 pub mod cloud;
+pub mod consumers;
 pub mod database;
 pub mod router;
 pub mod store;

@@ -5,6 +5,7 @@
 //! objects are `None`, not failures.
 
 pub mod cloud;
+pub mod consumers;
 pub mod database;
 pub mod router;
 pub mod tests;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use cloud::Cloud;
+pub use consumers::Consumers;
 pub use database::Database;
 pub use router::Router;
 pub use tests::Tests;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::keys::{RESERVED, SECTIONS, nearest};
+use super::consumer::{self, SECTION as CONSUMER};
+use super::keys::{SECTIONS, nearest};
 use super::route::{DIRECT_TLS_SINCE, UpstreamTls, refuses_direct_tls};
 use super::{FenceKind, Spec};
 
@@ -69,6 +70,10 @@ fn mistake(key: &str, message: String) -> SpecError {
 fn unknown_keys(table: &toml::Table) -> Vec<SpecError> {
     let mut mistakes = Vec::new();
     for (section, value) in table {
+        if section == CONSUMER {
+            mistakes.extend(of_consumers(table));
+            continue;
+        }
         let Some((_, keys)) = SECTIONS.iter().find(|(name, _)| name == section) else {
             mistakes.push(mistake(section, unknown_section(section)));
             continue;
@@ -79,6 +84,20 @@ fn unknown_keys(table: &toml::Table) -> Vec<SpecError> {
         };
         unknown_in(section, keys, entries, &mut mistakes);
     }
+    mistakes
+}
+
+/// What is wrong with the consumers, and why they are refused even when nothing is.
+fn of_consumers(table: &toml::Table) -> Vec<SpecError> {
+    let mut mistakes = Vec::new();
+    let listed = table.get(CONSUMER).and_then(toml::Value::as_array);
+    for entries in listed.into_iter().flatten().filter_map(toml::Value::as_table) {
+        unknown_in(CONSUMER, consumer::KEYS, entries, &mut mistakes);
+    }
+    let wrong = consumer::consumers(table).err().into_iter().flatten();
+    // An unknown key is told above with a suggestion.
+    mistakes.extend(wrong.filter(|wrong| !wrong.message.starts_with("unknown field")));
+    mistakes.push(mistake(CONSUMER, consumer::REFUSED.to_owned()));
     mistakes
 }
 
@@ -99,11 +118,6 @@ fn unknown_in(section: &str, keys: &[&str], entries: &toml::Table, mistakes: &mu
 }
 
 fn unknown_section(section: &str) -> String {
-    if RESERVED.contains(&section) {
-        return "this version does not do that yet, so it refuses the section rather than \
-                promise it; remove it"
-            .to_owned();
-    }
     let sections = || SECTIONS.iter().map(|(name, _)| *name).filter(|name| !name.contains('.'));
     match nearest(section, sections()) {
         Some(known) => format!("no section has this name; did you mean [{known}]?"),
@@ -282,9 +296,16 @@ lag_max = "64MiB"
     }
 
     #[test]
-    fn what_this_version_cannot_do_is_refused() {
-        let told = mistakes(&format!("{GOOD}\n[[consumer]]\nname = \"warehouse\"\n"));
-        assert!(told.contains("consumer: this version does not do that yet"), "{told}");
+    fn consumers_are_checked_and_refused_all_the_same() {
+        let section = "\n[[consumer]]\nname = \"warehouse\"\nkind = \"kafka-connect\"\n\
+                       url = \"http://connect:8083\"\nconnector = \"cdc\"\n";
+        let told = mistakes(&format!("{GOOD}{section}"));
+        assert!(told.starts_with("consumer: this version reads the section"), "{told}");
+        assert_eq!(told.lines().count(), 1, "nothing else is wrong: {told}");
+        let told = mistakes(&format!("{GOOD}{}", section.replace("url", "ulr")));
+        assert!(told.contains("consumer.ulr: no key has this name; did you mean url?"), "{told}");
+        let told = mistakes(&format!("{GOOD}{}", section.replace("http:", "ftp:")));
+        assert!(told.contains("consumer.url: write http://"), "{told}");
     }
 
     #[test]

@@ -66,14 +66,11 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("smoke.http", &["url", "status", "contains", "within"]),
     ("smoke.command", &["program", "args", "within"]),
     ("baseline", &["history", "compare_for"]),
+    (super::consumer::SECTION, super::consumer::KEYS),
     ("limits", &["replica_available_within", "lag_sustained_within", "step_within", "look_every"]),
     ("approve", &["backups", "cutover", "acceptance"]),
     ("retire", &["source", "inspection_group"]),
 ];
-
-/// Sections people will look for that this version does not have: taking them silently would
-/// promise what is not done.
-pub(super) const RESERVED: &[&str] = &["consumer", "way_back"];
 
 /// The known word nearest to `word`, when it is near enough to be meant.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

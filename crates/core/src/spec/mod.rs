@@ -5,6 +5,7 @@
 //! setting that is silently ignored is worse than none. A password is never written in a spec.
 
 mod check;
+mod consumer;
 mod dns;
 mod keys;
 mod network;
@@ -21,6 +22,10 @@ use crate::ids::{InstanceId, MigrationName, ParameterGroupName, SecurityGroupId,
 use crate::quantity::{ByteCount, duration_text};
 
 pub use check::{SpecError, SpecMistakes, parse};
+pub use consumer::{
+    ConnectLogin, ConsumerMeans, ConsumerSpec, HooksSpec, KafkaConnectSpec, SlotCommands, SlotSpec,
+    Undrained, consumers,
+};
 pub use dns::{DnsSpec, ROUTE53_SPREADS_WITHIN};
 pub use network::Network;
 pub use pgbouncer::{PgBouncerNode, PgBouncerSpec};
