@@ -174,7 +174,7 @@ fn detail(code: &str, message: Option<&str>) -> String {
 }
 
 /// The error and its causes, each once.
-fn words(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {

@@ -16,6 +16,7 @@ mod event;
 mod fault;
 mod history;
 mod instance;
+mod login;
 mod metric;
 mod ownership;
 mod parameter;
@@ -43,6 +44,7 @@ use landfall_core::port::{Cloud, Stamp};
 use landfall_core::probe::Probed;
 use landfall_core::{ClusterId, Failure, FailureKind, InstanceId};
 
+pub use login::Logins;
 #[cfg(feature = "route53")]
 pub use zone::HostedZone;
 pub use zone::hosted_zone;

@@ -20,6 +20,7 @@ pub mod probe;
 pub mod problem;
 pub mod quantity;
 pub mod sample;
+pub mod secret;
 pub mod spec;
 pub mod status;
 
@@ -34,5 +35,6 @@ pub use lsn::Lsn;
 pub use problem::{Code, Problem};
 pub use quantity::ByteCount;
 pub use sample::{Sample, Series};
+pub use secret::Secret;
 pub use spec::Spec;
 pub use status::{Course, Phase, Run, Status};

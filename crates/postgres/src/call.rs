@@ -6,6 +6,7 @@ use tokio_postgres::{Error, Row};
 
 use crate::connections::{Connections, Lease, Place};
 use crate::fault;
+use crate::trouble::Trouble;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
@@ -26,8 +27,11 @@ impl Call<'_> {
         self.place(self.connections.first_database())
     }
 
-    pub(crate) fn failed(&self, error: Error) -> Failure {
-        fault::failure(self.what, &error)
+    pub(crate) fn failed(&self, trouble: impl Into<Trouble>) -> Failure {
+        match trouble.into() {
+            Trouble::Server(error) => fault::failure(self.what, &error),
+            Trouble::Password(failure) => failure,
+        }
     }
 
     /// Asks in the first database, for those who look at the server's refusal themselves.
@@ -35,7 +39,7 @@ impl Call<'_> {
         &self,
         sql: &'static str,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<Row>, Trouble> {
         self.connections.ask(&self.first(), sql, params).await
     }
 

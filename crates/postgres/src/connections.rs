@@ -6,10 +6,11 @@
 //! the server's own statement timeout ends what still runs there.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use landfall_core::{DatabaseName, Endpoint, Failure};
+use landfall_core::port::Passwords;
+use landfall_core::{DatabaseName, Endpoint, Failure, Secret};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, Row};
@@ -17,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
 use crate::access::AccessOptions;
+use crate::trouble::Trouble;
 use crate::{fault, tls};
 
 /// What our sessions are called in `pg_stat_activity`.
@@ -45,6 +47,7 @@ pub(crate) struct Place {
 
 pub(crate) struct Connections {
     config: Config,
+    passwords: Arc<dyn Passwords>,
     first_database: DatabaseName,
     tls: MakeRustlsConnect,
     call_timeout: Duration,
@@ -70,9 +73,10 @@ impl Lease {
 
 impl Connections {
     pub(crate) fn new(options: &AccessOptions) -> Result<Self, Failure> {
-        let (tls, mode) = tls::connector(options.root_certificate.as_deref())?;
+        let (tls, mode) = tls::connector(options.root_certificate.as_deref(), options.encryption)?;
         Ok(Self {
             config: config(options, mode),
+            passwords: Arc::clone(&options.passwords),
             first_database: options.first_database.clone(),
             tls,
             call_timeout: options.call_timeout,
@@ -90,7 +94,7 @@ impl Connections {
         place: &Place,
         sql: &'static str,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<Row>, Trouble> {
         if let Some(lease) = self.take(place) {
             match lease.client.query(sql, params).await {
                 Err(error) if fault::is_broken(&error) => {
@@ -98,7 +102,7 @@ impl Connections {
                 }
                 answer => {
                     self.keep(place, lease);
-                    return answer;
+                    return Ok(answer?);
                 }
             }
         }
@@ -107,11 +111,11 @@ impl Connections {
         if !answer.as_ref().is_err_and(fault::is_broken) {
             self.keep(place, lease);
         }
-        answer
+        Ok(answer?)
     }
 
     /// A connection that answers, to write on. It is given back with [`Self::keep`].
-    pub(crate) async fn lend(&self, place: &Place) -> Result<Lease, Error> {
+    pub(crate) async fn lend(&self, place: &Place) -> Result<Lease, Trouble> {
         if let Some(lease) = self.take(place)
             && lease.client.check_connection().await.is_ok()
         {
@@ -132,7 +136,7 @@ impl Connections {
 
     /// A new connection with our bounds and the server's own names in front. Without JIT: over a
     /// large catalogue it compiles for longer than the question takes.
-    async fn connect(&self, place: &Place) -> Result<Lease, Error> {
+    async fn connect(&self, place: &Place) -> Result<Lease, Trouble> {
         let millis = |bound: Duration| bound.as_millis().max(1);
         let options = format!(
             "-c statement_timeout={} -c lock_timeout={} -c search_path=pg_catalog -c jit=off \
@@ -149,18 +153,40 @@ impl Connections {
         &self,
         place: &Place,
         statement_timeout: Duration,
-    ) -> Result<Client, Error> {
+    ) -> Result<Client, Trouble> {
         let millis = statement_timeout.as_millis().max(1);
         self.connect_with(place, &format!("-c statement_timeout={millis}")).await
     }
 
-    async fn connect_with(&self, place: &Place, options: &str) -> Result<Client, Error> {
+    /// A refused password is read again once: it may have been rotated since.
+    async fn connect_with(&self, place: &Place, options: &str) -> Result<Client, Trouble> {
         let mut config = self.config.clone();
         config
             .host(&place.at.host)
             .port(place.at.port)
             .dbname(place.database.as_str())
             .options(options);
+        let password = self.passwords.current(&place.at).await?;
+        let refusal = match self.log_in(&config, &password, place).await {
+            Err(error) if fault::is_refused_login(&error) => error,
+            ended => return Ok(ended?),
+        };
+        let fresh = self.passwords.renewed(&place.at).await?;
+        if fresh == password {
+            return Err(refusal.into());
+        }
+        debug!(endpoint = %place.at, "the password was refused, and there is another one");
+        Ok(self.log_in(&config, &fresh, place).await?)
+    }
+
+    async fn log_in(
+        &self,
+        config: &Config,
+        password: &Secret<String>,
+        place: &Place,
+    ) -> Result<Client, Error> {
+        let mut config = config.clone();
+        config.password(password.expose());
         let (client, connection) = config.connect(self.tls.clone()).await?;
         let endpoint = place.at.clone();
         // It ends with its client; when it ends earlier the client's next call fails.
@@ -189,7 +215,6 @@ fn config(options: &AccessOptions, mode: SslMode) -> Config {
     let mut config = Config::new();
     config
         .user(&options.user)
-        .password(options.password.expose())
         .application_name(APPLICATION)
         .ssl_mode(mode)
         .connect_timeout(CONNECT_BOUND.min(options.call_timeout))

@@ -29,6 +29,12 @@ pub(crate) fn is_broken(error: &Error) -> bool {
     }
 }
 
+/// Whether the server did not take the password: PostgreSQL's own check, or RDS's for tokens.
+pub(crate) fn is_refused_login(error: &Error) -> bool {
+    let refusals = [&SqlState::INVALID_PASSWORD, &SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
+    error.code().is_some_and(|code| refusals.contains(&code))
+}
+
 /// The server's verdict on a statement of the owner's, unless it is about the connection or the
 /// moment and says nothing about the statement.
 pub(crate) fn verdict(error: &Error) -> Option<&DbError> {

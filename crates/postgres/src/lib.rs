@@ -21,8 +21,9 @@ mod sessions;
 mod slots;
 mod smoke;
 mod tls;
+mod trouble;
 
-pub use access::AccessOptions;
+pub use access::{AccessOptions, Encryption};
 pub use adapter::PostgresDatabase;
-pub use secret::Secret;
+pub use secret::{StoredPassword, read_secret};
 pub use slots::SlotDrop;

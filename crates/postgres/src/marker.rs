@@ -11,6 +11,7 @@ use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Error, Transaction};
 
 use crate::call::Call;
+use crate::trouble::Trouble;
 
 /// What makes an object ours. Stored in servers: never reworded.
 const OURS: &str = "made by Landfall";
@@ -76,8 +77,8 @@ pub(crate) async fn view(call: Call<'_>, token: &str) -> Result<MarkerView, Fail
     Ok(MarkerView::Visible { flush_lsn: position.map(|position| Lsn(position.into())) })
 }
 
-fn is_missing(error: &Error) -> bool {
-    error.code().is_some_and(|code| {
+fn is_missing(trouble: &Trouble) -> bool {
+    trouble.code().is_some_and(|code| {
         [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code)
     })
 }

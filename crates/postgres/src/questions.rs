@@ -11,9 +11,10 @@ use futures_util::stream;
 use landfall_core::port::database::{Answer, Question, Said, Scope};
 use landfall_core::{DatabaseName, Failure, FailureKind};
 use serde_json::Value;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
 use crate::call::Call;
+use crate::trouble::Trouble;
 use crate::{fault, reads};
 
 /// Databases that are visited at the same time: each costs the server a session.
@@ -60,8 +61,8 @@ async fn visit(call: Call<'_>, questions: &[&Question], database: DatabaseName) 
     };
     let lease = match call.connections.lend(&place).await {
         Ok(lease) => lease,
-        Err(error) => {
-            let said = refused(call, &error);
+        Err(trouble) => {
+            let said = refused(call, trouble);
             let each = questions.iter().filter_map(|q| Some(answer(q, said.clone()?)));
             return each.collect();
         }
@@ -80,7 +81,7 @@ async fn visit(call: Call<'_>, questions: &[&Question], database: DatabaseName) 
 async fn one(call: Call<'_>, question: &Question, client: &Client) -> Option<Said> {
     let rows = match client.query(question.sql, &[]).await {
         Ok(rows) => rows,
-        Err(error) => return refused(call, &error),
+        Err(error) => return refused(call, error.into()),
     };
     let value = rows.first().map_or(Ok(None), |row| row.try_get::<_, Option<String>>(0));
     Some(match value.map(|text| serde_json::from_str(text.as_deref().unwrap_or("null"))) {
@@ -94,15 +95,15 @@ fn unread(words: String) -> Said {
     Said::Refused { sqlstate: None, words }
 }
 
-fn refused(call: Call<'_>, error: &Error) -> Option<Said> {
-    match error.as_db_error() {
+fn refused(call: Call<'_>, trouble: Trouble) -> Option<Said> {
+    match trouble.as_db_error() {
         // 3D000: the database has gone since it was listed.
         Some(answer) if answer.code().code() == "3D000" => None,
         Some(answer) => Some(Said::Refused {
             sqlstate: Some(answer.code().code().to_owned()),
             words: fault::words(answer),
         }),
-        None => Some(unread(fault::failure(call.what, error).detail)),
+        None => Some(unread(call.failed(trouble).detail)),
     }
 }
 

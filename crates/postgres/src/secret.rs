@@ -1,69 +1,79 @@
-//! A value that must not be seen: it can be used, but not printed, logged or stored.
+//! Secrets on Landfall's own machine: an environment variable, or a file.
 //!
-//! It is not a vault: the bytes stay in memory for as long as the value lives. The invariant is
-//! that only [`Secret::expose`] gives the content away, so that a search for it finds every use.
+//! It reads and keeps; what is kept is a [`Secret`]. A file may be rotated under a running move,
+//! so after a refused login it is read again. A failure names the place, never the content.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use landfall_core::port::Passwords;
 use landfall_core::spec::SecretReference;
-use landfall_core::{Failure, FailureKind};
+use landfall_core::{Endpoint, Failure, FailureKind, Secret};
 
-/// Holds a password; has no Display and no Serialize, and its Debug says nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
-
-impl<T> Secret<T> {
-    /// Takes the value in.
-    pub const fn new(value: T) -> Self {
-        Self(value)
-    }
-
-    /// The value itself, for the one call that needs it.
-    pub const fn expose(&self) -> &T {
-        &self.0
-    }
+/// Reads the secret that a spec refers to, without the line end an editor leaves behind.
+pub fn read_secret(reference: &SecretReference) -> Result<Secret<String>, Failure> {
+    read_with(reference, |name| std::env::var_os(name))
 }
 
-impl<T> fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl Secret<String> {
-    /// Reads the secret that a spec refers to, without the line end an editor leaves behind.
-    pub fn resolve(reference: &SecretReference) -> Result<Self, Failure> {
-        Self::resolve_with(reference, |name| std::env::var_os(name))
-    }
-
-    fn resolve_with(
-        reference: &SecretReference,
-        variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, Failure> {
-        let text = match reference {
-            SecretReference::Environment(name) => variable(name)
-                .ok_or_else(|| denied(format!("the environment variable {name} is not set")))?
-                .into_string()
-                .map_err(|_| denied(format!("the environment variable {name} is not UTF-8")))?,
-            // The error names what went wrong with the file, never what is in it.
-            SecretReference::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| denied(format!("the file {path} cannot be read: {error}")))?,
+fn read_with(
+    reference: &SecretReference,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret<String>, Failure> {
+    let text = match reference {
+        SecretReference::Environment(name) => variable(name)
+            .ok_or_else(|| denied(format!("the environment variable {name} is not set")))?
+            .into_string()
+            .map_err(|_| denied(format!("the environment variable {name} is not UTF-8")))?,
+        // The error names what went wrong with the file, never what is in it.
+        SecretReference::File(path) => std::fs::read_to_string(path)
+            .map_err(|error| denied(format!("the file {path} cannot be read: {error}")))?,
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        let place = match reference {
+            SecretReference::Environment(name) => format!("the environment variable {name}"),
+            SecretReference::File(path) => format!("the file {path}"),
         };
-        let text = text.trim_end_matches(['\r', '\n']);
-        if text.is_empty() {
-            let place = match reference {
-                SecretReference::Environment(name) => format!("the environment variable {name}"),
-                SecretReference::File(path) => format!("the file {path}"),
-            };
-            return Err(denied(format!("{place} is empty")));
-        }
-        Ok(Self(text.to_owned()))
+        return Err(denied(format!("{place} is empty")));
     }
+    Ok(Secret::new(text.to_owned()))
 }
 
 fn denied(detail: String) -> Failure {
     Failure::new(FailureKind::Denied, "read the database password", detail)
+}
+
+/// The password in a place of this machine; kept until it is refused.
+#[derive(Debug)]
+pub struct StoredPassword {
+    reference: SecretReference,
+    kept: Mutex<Secret<String>>,
+}
+
+impl StoredPassword {
+    /// Reads it, so that a missing one is told before anything begins.
+    pub fn read(reference: &SecretReference) -> Result<Self, Failure> {
+        let kept = Mutex::new(read_secret(reference)?);
+        Ok(Self { reference: reference.clone(), kept })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Secret<String>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Passwords for StoredPassword {
+    async fn current(&self, _: &Endpoint) -> Result<Secret<String>, Failure> {
+        Ok(self.kept().clone())
+    }
+
+    async fn renewed(&self, _: &Endpoint) -> Result<Secret<String>, Failure> {
+        let fresh = read_secret(&self.reference)?;
+        self.kept().clone_from(&fresh);
+        Ok(fresh)
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +84,7 @@ mod tests {
 
     fn environment(content: Option<&str>) -> Result<Secret<String>, Failure> {
         let reference = SecretReference::Environment("ORDERS_PASSWORD".to_owned());
-        Secret::resolve_with(&reference, |name| {
+        read_with(&reference, |name| {
             assert_eq!(name, "ORDERS_PASSWORD");
             content.map(OsString::from)
         })
@@ -84,7 +94,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
-        Secret::resolve(&SecretReference::File(path))
+        read_secret(&SecretReference::File(path))
     }
 
     #[test]
@@ -102,7 +112,7 @@ mod tests {
         assert!(environment(Some("\n")).unwrap_err().detail.contains("ORDERS_PASSWORD is empty"));
 
         let absent = SecretReference::File("/nonexistent/orders".to_owned());
-        let absent = Secret::resolve(&absent).unwrap_err();
+        let absent = read_secret(&absent).unwrap_err();
         assert_eq!(absent.kind, FailureKind::Denied);
         assert!(absent.detail.contains("/nonexistent/orders"), "{absent}");
     }
@@ -117,11 +127,6 @@ mod tests {
     fn the_environment_is_really_read() {
         let reference = SecretReference::Environment("PATH".to_owned());
         let expected = std::env::var("PATH").unwrap();
-        assert_eq!(Secret::resolve(&reference).unwrap().expose(), &expected);
-    }
-
-    #[test]
-    fn debug_says_nothing() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "Secret(…)");
+        assert_eq!(read_secret(&reference).unwrap().expose(), &expected);
     }
 }

@@ -13,6 +13,7 @@ use tokio_postgres::{Error, Row};
 
 use crate::call::Call;
 use crate::fault;
+use crate::trouble::Trouble;
 
 const ACCOUNT: &str = "
 select current_setting('server_version_num')::int4 as version_num,
@@ -47,8 +48,10 @@ async fn optional<T: Default>(
 ) -> Result<T, Failure> {
     let rows = match call.try_ask(sql, &[]).await {
         Ok(rows) => rows,
-        Err(error) if fault::verdict(&error).is_some() => return Ok(T::default()),
-        Err(error) => return Err(call.failed(error)),
+        Err(Trouble::Server(error)) if fault::verdict(&error).is_some() => {
+            return Ok(T::default());
+        }
+        Err(trouble) => return Err(call.failed(trouble)),
     };
     let found = rows.first().map(read).transpose();
     Ok(found.map_err(|error| call.failed(error))?.unwrap_or_default())

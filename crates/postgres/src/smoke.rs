@@ -22,7 +22,7 @@ pub(crate) async fn run(
 ) -> Result<Result<Option<String>, String>, Failure> {
     let failed = |error: Error| call.failed(error);
     let connecting = call.connections.connect_as_owner(&call.first(), bound).await;
-    let mut client = connecting.map_err(failed)?;
+    let mut client = connecting.map_err(|trouble| call.failed(trouble))?;
     match attempt(&mut client, sql).await {
         Ok(value) => Ok(Ok(value)),
         Err(error) => match fault::verdict(&error) {

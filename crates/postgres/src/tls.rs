@@ -1,7 +1,7 @@
 //! Encryption of our connections, and what it proves about the peer.
 //!
 //! Without a root certificate a connection is encrypted when the server offers TLS and plain when
-//! it does not. The handshake's signature is verified, so the peer holds the key of the
+//! it does not, unless encryption is required. The handshake's signature is verified, so the peer holds the key of the
 //! certificate it shows; neither the issuer nor the validity dates nor the host name are looked
 //! at. This stops people who listen and nobody who answers in the server's place: such a peer may
 //! even ask for the password in clear text. With a root certificate TLS is required, the chain
@@ -19,9 +19,12 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::access::Encryption;
+
 /// The connector and the mode that goes with it.
 pub(crate) fn connector(
     root_certificate: Option<&Path>,
+    encryption: Encryption,
 ) -> Result<(MakeRustlsConnect, SslMode), Failure> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -40,7 +43,11 @@ pub(crate) fn connector(
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
                 .with_no_client_auth();
-            (config, SslMode::Prefer)
+            let mode = match encryption {
+                Encryption::Preferred => SslMode::Prefer,
+                Encryption::Required => SslMode::Require,
+            };
+            (config, mode)
         }
     };
     Ok((MakeRustlsConnect::new(config), mode))
@@ -112,15 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_roots_tls_is_preferred() {
-        assert_eq!(connector(None).map(|(_, mode)| mode).unwrap(), SslMode::Prefer);
+    fn without_roots_tls_is_preferred_unless_it_is_required() {
+        let mode = |encryption| connector(None, encryption).map(|(_, mode)| mode).unwrap();
+        assert_eq!(mode(Encryption::Preferred), SslMode::Prefer);
+        assert_eq!(mode(Encryption::Required), SslMode::Require);
     }
 
     #[test]
     fn a_useless_root_file_is_named() {
         let empty = tempfile::NamedTempFile::new().unwrap();
         for path in [empty.path(), Path::new("/nonexistent/roots.pem")] {
-            let Err(failure) = connector(Some(path)) else {
+            let Err(failure) = connector(Some(path), Encryption::Preferred) else {
                 panic!("{} was taken", path.display())
             };
             assert_eq!(failure.kind, FailureKind::Denied);

@@ -1,14 +1,15 @@
 //! Connections that break, that never come, and that are refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_core::action::{DatabaseAction, SessionClass};
 use landfall_core::port::Database;
-use landfall_core::{DatabaseName, FailureKind};
+use landfall_core::{DatabaseName, FailureKind, Secret};
 use landfall_lab::firewall::Actor;
 use landfall_lab::server::StopMode;
-use landfall_postgres::{PostgresDatabase, Secret};
+use landfall_postgres::{Encryption, PostgresDatabase, StoredPassword};
 
 use crate::bench::{Bench, eventually, options};
 
@@ -104,9 +105,9 @@ async fn a_denied_or_silent_network_times_out() {
 async fn refusals_say_why_and_never_the_password() {
     let bench = Bench::new().await;
     let mut wrong = options("owner");
-    wrong.password = Secret::new("hunter2".to_owned());
+    wrong.passwords = Arc::new(Secret::new("hunter2".to_owned()));
     let mut nobody = options("nobody");
-    nobody.password = Secret::new("hunter2".to_owned());
+    nobody.passwords = Arc::new(Secret::new("hunter2".to_owned()));
     let mut absent = options("owner");
     absent.first_database = DatabaseName::new("absent");
     let mut closed = options("app");
@@ -134,8 +135,35 @@ async fn a_password_comes_from_a_file() {
     std::fs::write(&path, "ownerpass\n").unwrap();
     let reference = format!("file:{}", path.display()).try_into().unwrap();
     let mut options = options("owner");
-    options.password = Secret::resolve(&reference).unwrap();
-    PostgresDatabase::new(options).unwrap().server(&bench.at()).await.unwrap();
+    options.passwords = Arc::new(StoredPassword::read(&reference).unwrap());
+    let port = PostgresDatabase::new(options).unwrap();
+    port.server(&bench.at()).await.unwrap();
+
+    // It is rotated: connections go on, and a new one reads the file again.
+    bench.admin("alter role owner password 'rotated'").await;
+    std::fs::write(&path, "rotated").unwrap();
+    bench.firewall.sever_all();
+    port.server(&bench.at()).await.expect("the refused password is read again");
+
+    // Rotated on the server alone: read again, found the same, and refused.
+    bench.admin("alter role owner password 'unknown'").await;
+    bench.firewall.sever_all();
+    let failure = port.server(&bench.at()).await.unwrap_err();
+    assert!(failure.detail.starts_with("28P01"), "{failure}");
+    // Gone from here: that is the reason that is told.
+    std::fs::remove_file(&path).unwrap();
+    let failure = port.server(&bench.at()).await.unwrap_err();
+    assert_eq!(failure.what, "read the database password", "{failure}");
+}
+
+#[tokio::test]
+async fn required_encryption_sends_no_password_to_a_server_without() {
+    let bench = Bench::new().await;
+    let mut options = options("owner");
+    options.encryption = Encryption::Required;
+    let failure = PostgresDatabase::new(options).unwrap().server(&bench.at()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied, "{failure}");
+    assert!(failure.detail.contains("TLS"), "{failure}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod drivers;
 mod evidence;
 mod gate;
 mod locked;
+mod logins;
 mod look;
 mod outside;
 mod poolers;

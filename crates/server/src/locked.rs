@@ -90,7 +90,7 @@ mod tests {
     use landfall_core::port::router::{Route, Traffic};
     use landfall_core::port::{Clock, Cloud, Router};
     use landfall_core::problem::Writes;
-    use landfall_core::spec::SecretReference;
+    use landfall_core::spec::{PasswordReference, SecretReference};
     use landfall_core::status::{Course, Run};
     use landfall_core::{Code, MigrationName, Spec};
     use landfall_flow::driver::Gauge;
@@ -139,7 +139,8 @@ mod tests {
     fn spec() -> Spec {
         let mut spec = example_spec();
         let access = spec.access.as_mut().unwrap();
-        access.password = SecretReference::Environment(MISSING.to_owned());
+        access.password =
+            Some(PasswordReference::Here(SecretReference::Environment(MISSING.to_owned())));
         spec
     }
 

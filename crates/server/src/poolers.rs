@@ -10,7 +10,7 @@ use std::time::Duration;
 use landfall_core::port::Clock;
 use landfall_core::spec::{PgBouncerNode, Spec};
 use landfall_core::{Failure, FailureKind};
-use landfall_postgres::Secret;
+use landfall_postgres::read_secret;
 use landfall_route::{DatabasesFile, PgBouncerGateway, PgBouncerNodeSettings, PgBouncerSettings};
 
 /// The gateway of `[route.pgbouncer]`.
@@ -35,7 +35,7 @@ pub(crate) fn gateway(
 }
 
 fn node(node: &PgBouncerNode) -> PgBouncerNodeSettings {
-    let password = node.password.as_ref().map(Secret::resolve).transpose();
+    let password = node.password.as_ref().map(read_secret).transpose();
     PgBouncerNodeSettings {
         name: node.name.clone(),
         host: node.host.clone(),

@@ -28,7 +28,7 @@ impl App {
         }
         self.refuse_behind_a_fence(&spec).await?;
         let endpoint = self.source_at(&spec).await?;
-        let database = self.world.database(&spec)?.ok_or_else(no_access)?;
+        let database = self.world.database(&spec).await?.ok_or_else(no_access)?;
         let slot = look(&database, &endpoint, &order.slot).await?;
         refuse(&slot)?;
         let instance = &spec.source.instance;

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
 use landfall_core::port::{Clock, Cloud, Database, Ports, Zone};
 use landfall_core::spec::{RouteSpec, RouterKind, SecretReference};
-use landfall_core::{DatabaseName, Failure, FailureKind, Spec};
-use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
+use landfall_core::{Failure, FailureKind, Spec};
+use landfall_postgres::{PostgresDatabase, read_secret};
 use landfall_route::pki::Authority;
 use landfall_route::{
     CommandGateway, DnsGateway, DnsMemory, DnsSurroundings, DnsWrites, EnvoyGateway, EnvoySettings,
@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::{Config, Role, XdsSecurity};
 use crate::locked::Locked;
+use crate::logins::Logins;
 use crate::outside::Outside;
 use crate::poolers;
 
@@ -31,6 +32,7 @@ pub(crate) struct World {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     cloud: OnceCell<Arc<dyn Cloud>>,
+    logins: Logins,
     envoy: OnceCell<Arc<EnvoyGateway>>,
     records: DnsMemory,
     zones: tokio::sync::Mutex<BTreeMap<(String, String), Arc<dyn Zone>>>,
@@ -61,7 +63,7 @@ impl World {
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let (cloud, envoy) = (OnceCell::new(), OnceCell::new());
         let (records, zones) = (DnsMemory::default(), tokio::sync::Mutex::default());
-        Self { config, store, clock, cloud, envoy, records, zones }
+        Self { config, store, clock, cloud, logins: Logins::default(), envoy, records, zones }
     }
 
     /// The directory of the store.
@@ -77,7 +79,8 @@ impl World {
     /// The ports for a spec; fails when the region or the password cannot be found.
     pub(crate) async fn ports(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
         let (cloud, router) = (self.cloud().await?, self.router(Some(spec)).await?);
-        let database = self.database(spec)?.map(|database| Box::new(database) as Box<dyn Database>);
+        let database =
+            self.database(spec).await?.map(|database| Box::new(database) as Box<dyn Database>);
         Ok(OwnPorts { cloud, database, router, clock: Arc::clone(&self.clock) })
     }
 
@@ -85,7 +88,7 @@ impl World {
     /// call with that failure, and the driver still counts the pause budget and opens the source.
     pub(crate) async fn ports_under_way(&self, spec: &Spec) -> Result<OwnPorts, Failure> {
         let (cloud, router) = (self.cloud().await?, self.router(Some(spec)).await?);
-        let database: Option<Box<dyn Database>> = match self.database(spec) {
+        let database: Option<Box<dyn Database>> = match self.database(spec).await {
             Ok(database) => database.map(|database| Box::new(database) as _),
             Err(failure) => Some(Box::new(Locked(failure))),
         };
@@ -109,16 +112,8 @@ impl World {
     }
 
     /// SQL access to a spec's servers, when it gives any.
-    pub(crate) fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
-        let Some(access) = &spec.access else { return Ok(None) };
-        let options = AccessOptions {
-            user: access.user.clone(),
-            password: Secret::resolve(&access.password)?,
-            first_database: DatabaseName::new(&access.database),
-            call_timeout: self.config.call_timeout,
-            root_certificate: access.root_certificate.as_ref().map(PathBuf::from),
-        };
-        PostgresDatabase::new(options).map(Some)
+    pub(crate) async fn database(&self, spec: &Spec) -> Result<Option<PostgresDatabase>, Failure> {
+        self.logins.database(spec, self.config.call_timeout).await
     }
 
     /// The router over the gateways that a spec names; without one over Envoy alone.
@@ -152,7 +147,7 @@ impl World {
         let writes = match &spec.hosted_zone {
             Some(id) => DnsWrites::Hosted(self.hosted_zone(id, &spec.zone).await?),
             None => DnsWrites::Updates {
-                key: spec.key.as_ref().map(|key| match Secret::resolve(key) {
+                key: spec.key.as_ref().map(|key| match read_secret(key) {
                     Ok(secret) => Ok(secret.expose().clone()),
                     Err(failure) => Err(format!("route.dns.key: {}", failure.detail)),
                 }),

@@ -7,6 +7,7 @@
 pub mod cloud;
 pub mod consumers;
 pub mod database;
+pub mod passwords;
 pub mod router;
 pub mod tests;
 pub mod zone;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub use cloud::Cloud;
 pub use consumers::Consumers;
 pub use database::Database;
+pub use passwords::Passwords;
 pub use router::Router;
 pub use tests::Tests;
 pub use zone::Zone;

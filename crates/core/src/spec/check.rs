@@ -47,7 +47,10 @@ impl std::error::Error for SpecMistakes {}
 /// Reads a spec, or says everything that is wrong with it.
 pub fn parse(text: &str) -> Result<Spec, SpecMistakes> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        SpecMistakes(vec![mistake("", format!("this is not TOML: {error}"))])
+        SpecMistakes(vec![mistake(
+            "",
+            format!("this is not TOML: {}", where_and_why(text, &error)),
+        )])
     })?;
     let mut mistakes = unknown_keys(&table);
     match toml::from_str::<Spec>(text) {
@@ -57,9 +60,19 @@ pub fn parse(text: &str) -> Result<Spec, SpecMistakes> {
         Err(error) => mistakes.push(mistake(&section_at(text, &error), error.message().to_owned())),
     }
     if mistakes.is_empty() {
-        toml::from_str(text).map_err(|error| SpecMistakes(vec![mistake("", error.to_string())]))
+        let again = |error| SpecMistakes(vec![mistake("", where_and_why(text, &error))]);
+        toml::from_str(text).map_err(again)
     } else {
         Err(SpecMistakes(mistakes))
+    }
+}
+
+/// Without the line itself, which the error would quote: a password may stand in it.
+fn where_and_why(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
     }
 }
 
@@ -201,6 +214,8 @@ fn contradictions(spec: &Spec) -> Vec<SpecError> {
             "must be a group of its own, without the gateway or the application".to_owned(),
         ));
     }
+    let access = spec.access.iter().flat_map(super::access::contradictions);
+    mistakes.extend(access.map(|(key, message)| mistake(key, message)));
     let target = super::target::contradictions(&spec.target);
     mistakes.extend(target.into_iter().map(|(key, message)| mistake(key, message)));
     let budget = spec.pause_budget();
@@ -234,6 +249,7 @@ pub(super) fn is_identifier(text: &str, longest: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Auth;
     use super::*;
 
     const GOOD: &str = r#"
@@ -293,6 +309,29 @@ lag_max = "64MiB"
         assert!(told.contains("access.password"), "{told}");
         assert!(told.contains("env:VARIABLE"), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_password_without_quotes_is_not_repeated_either() {
+        let told = mistakes(&GOOD.replace("\"env:LANDFALL_PASSWORD\"", "hunter2"));
+        assert!(told.contains("line 11") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_way_to_log_in_goes_with_what_it_needs() {
+        let with =
+            |lines: &str| parse(&GOOD.replace("password = \"env:LANDFALL_PASSWORD\"", lines));
+        let told = |lines: &str| with(lines).unwrap_err().to_string();
+        let iam = "auth = \"iam\"\nroot_certificate = \"/etc/rds.pem\"";
+        let access = with(iam).unwrap().access.unwrap();
+        assert_eq!((access.auth, access.password), (Auth::Iam, None));
+        assert_eq!(with("auth = \"master\"").unwrap().access.unwrap().auth, Auth::Master);
+        assert!(told("").contains("access.password: say where"), "{}", told(""));
+        assert!(told("auth = \"iam\"").contains("access.root_certificate"));
+        let both = format!("{iam}\npassword = \"env:X\"");
+        assert!(told(&both).contains("finds its own"), "{}", told(&both));
+        let typo = told("auth = \"imm\"\n");
+        assert!(typo.contains("access.auth") && typo.contains("mean \"iam\""), "{typo}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("target.serverless", &["min_acu", "max_acu"]),
     ("target.roles", &["arn", "feature"]),
     ("target.endpoint", &["name", "kind", "members", "excluded"]),
-    ("access", &["user", "password", "database", "root_certificate"]),
+    ("access", &["user", "auth", "password", "database", "root_certificate"]),
     (
         "route",
         &[

@@ -4,6 +4,7 @@
 //! key and a remedy; a key nobody knows is an error with a suggestion, because a misspelt safety
 //! setting that is silently ignored is worse than none. A password is never written in a spec.
 
+mod access;
 mod check;
 mod consumer;
 mod dns;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{InstanceId, MigrationName, ParameterGroupName, SecurityGroupId, ServiceName};
 use crate::quantity::{ByteCount, duration_text};
 
+pub use access::{Access, Auth, PasswordReference, SecretReference};
 pub use check::{SpecError, SpecMistakes, parse};
 pub use consumer::{
     ConnectLogin, ConsumerMeans, ConsumerSpec, HooksSpec, KafkaConnectSpec, SlotCommands, SlotSpec,
@@ -98,63 +100,6 @@ pub enum RoadChoice {
 pub struct Source {
     /// DB instance identifier.
     pub instance: InstanceId,
-}
-
-/// `[access]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Access {
-    /// The role to connect as, on the source and so on the target.
-    pub user: String,
-    /// Where the password is: `env:VARIABLE` or `file:PATH`.
-    pub password: SecretReference,
-    /// The database to connect to first, and where the marker is written.
-    #[serde(default = "Access::default_database")]
-    pub database: String,
-    /// File of the certificates that the servers must prove; without it TLS is used when offered,
-    /// and not verified.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_certificate: Option<String>,
-}
-
-impl Access {
-    fn default_database() -> String {
-        "postgres".to_owned()
-    }
-}
-
-/// Where a secret is kept; never the secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum SecretReference {
-    /// `env:VARIABLE`.
-    Environment(String),
-    /// `file:PATH`.
-    File(String),
-}
-
-impl TryFrom<String> for SecretReference {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            // The text may be a password: it is not repeated.
-            _ => Err("a password is never written in a spec; write \"env:VARIABLE\" or \
-                      \"file:PATH\""
-                .to_owned()),
-        }
-    }
-}
-
-impl From<SecretReference> for String {
-    fn from(reference: SecretReference) -> Self {
-        match reference {
-            SecretReference::Environment(name) => format!("env:{name}"),
-            SecretReference::File(path) => format!("file:{path}"),
-        }
-    }
 }
 
 /// `[cutover]`.

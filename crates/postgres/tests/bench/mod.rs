@@ -1,14 +1,15 @@
 //! A server behind its firewall, with an application's role and tables, and bounded waits.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_core::{DatabaseName, Endpoint};
+use landfall_core::{DatabaseName, Endpoint, Secret};
 use landfall_lab::firewall::{Actor, Egress, Firewall, connect_as};
 use landfall_lab::process::RunAs;
 use landfall_lab::server::{Origin, RunFolder, Server, ServerConfig};
 use landfall_lab::tools;
-use landfall_postgres::{AccessOptions, PostgresDatabase, Secret};
+use landfall_postgres::{AccessOptions, Encryption, PostgresDatabase};
 use tokio_postgres::{Client, Config, NoTls};
 
 /// A second database, with a name that needs its quotes.
@@ -127,9 +128,10 @@ impl Standby {
 pub(crate) fn options(user: &str) -> AccessOptions {
     AccessOptions {
         user: user.to_owned(),
-        password: Secret::new(format!("{user}pass")),
+        passwords: Arc::new(Secret::new(format!("{user}pass"))),
         first_database: DatabaseName::new("shop"),
         call_timeout: BOUND,
+        encryption: Encryption::Preferred,
         root_certificate: None,
     }
 }
