@@ -15,6 +15,7 @@ use crate::experience::PastMove;
 use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::ids::{Epoch, MigrationName, Seq, ServiceName};
+use crate::port::Stamp;
 use crate::port::router::Route;
 use crate::problem::Problem;
 use crate::sample::{Sample, Series};
@@ -320,8 +321,12 @@ impl StoreTrouble {
                 "nothing was written: another process kept the file locked; end it, then try again"
             }
             Self::DiskErrors => "nothing was written: check the disk under it",
-            Self::Damaged => "the file is damaged: stop, keep a copy, and restore it from a backup",
+            Self::Damaged => "it is damaged: stop, keep a copy, and restore it from a backup",
             Self::ChangedByHand => "stop, and keep a copy before anything else",
+    /// Its server does not answer.
+    Unreachable,
+    /// Its server does not let us in, or not do what we must.
+    Refused,
             Self::Newer => "use the version that wrote it, or a newer one",
             Self::Other => "nothing was written",
         }
@@ -342,6 +347,13 @@ pub enum StoreError {
     LeaseHeld {
         /// By whom.
         holder: String,
+            Self::Unreachable => {
+                "nothing more is done until it answers, and whether a last record was written is \
+                 then read back: bring the server or the way to it back"
+            }
+            Self::Refused => {
+                "nothing was written: check the role, its password and its rights on that database"
+            }
         /// Until when.
         until: Timestamp,
     },
@@ -391,7 +403,8 @@ pub trait Store: Send + Sync {
     async fn append(&self, entry: NewEntry) -> Result<Seq, StoreError>;
     /// Entries after a position, in order.
     async fn read(&self, migration: &MigrationName, after: Seq) -> Result<Vec<Entry>, StoreError>;
-    /// Takes the lease when it is free or expired at `now`; the epoch grows by one.
+    /// Takes the lease when it is free or expired at `now`; the epoch grows by one. What comes back
+    /// ends by the caller's clock, and never later than the store frees it.
     async fn take_lease(
         &self,
         migration: &MigrationName,
@@ -399,11 +412,17 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, StoreError>;
-    /// Extends a lease that is still ours.
-    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError>;
+    /// Extends a lease that is still ours. A store with a clock of its own judges by that one, and
+    /// takes from `now` and `until` only how long the lease lasts.
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError>;
     /// Gives a lease back; a no-op when it is no longer ours.
     async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError>;
-    /// The lease as stored, held or expired.
+    /// The lease as stored, held or expired, by the clock that the store judges by.
     async fn lease(&self, migration: &MigrationName) -> Result<Option<Lease>, StoreError>;
     /// A service's route.
     async fn route(&self, service: &ServiceName) -> Result<Option<Route>, StoreError>;
@@ -423,6 +442,7 @@ pub trait Store: Send + Sync {
         migration: &MigrationName,
         series: Series,
     ) -> Result<Vec<Sample>, StoreError>;
-    /// Stores a route whose epoch is the stored one plus one; storing what stands is success.
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError>;
+    /// Stores a route whose epoch is the stored one plus one; storing what stands is success. A
+    /// leader names its move and epoch, and is refused when it no longer leads; a person adopts.
+    async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError>;
 }

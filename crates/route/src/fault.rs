@@ -10,12 +10,10 @@ use landfall_core::{Failure, FailureKind};
 /// The store refused or could not be read.
 pub(crate) fn of_store(what: &str, error: &StoreError) -> Failure {
     let kind = match error {
-        StoreError::RouteOutrun { .. } => FailureKind::StaleEpoch,
+        StoreError::RouteOutrun { .. } | StoreError::EpochLost(_) => FailureKind::StaleEpoch,
         StoreError::Medium { .. } | StoreError::Newer(_) => FailureKind::Store,
-        // The journal's and the lease's refusals; no route call can meet them.
-        StoreError::Outrun(_) | StoreError::EpochLost(_) | StoreError::LeaseHeld { .. } => {
-            FailureKind::Unknown
-        }
+        // Refusals of an append and of taking a lease; no route call can meet them.
+        StoreError::Outrun(_) | StoreError::LeaseHeld { .. } => FailureKind::Unknown,
     };
     Failure::new(kind, what, error.to_string())
 }
@@ -71,7 +69,7 @@ mod tests {
             (full, FailureKind::Store),
             (StoreError::Newer(9), FailureKind::Store),
             (StoreError::Outrun(Seq(3)), FailureKind::Unknown),
-            (StoreError::EpochLost(Epoch(3)), FailureKind::Unknown),
+            (StoreError::EpochLost(Epoch(3)), FailureKind::StaleEpoch),
             (held, FailureKind::Unknown),
         ];
         for (error, kind) in table {

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use landfall_core::action::RouteAction;
 use landfall_core::journal::Store;
+use landfall_core::port::Stamp;
 use landfall_core::port::router::{
     Passage, ProxyView, Route, RouteView, Router, RouterAbility, Sessions,
 };
@@ -114,12 +115,12 @@ impl Router for ServiceRouter {
         })
     }
 
-    async fn act(&self, action: &RouteAction) -> Result<(), Failure> {
+    async fn act(&self, action: &RouteAction, by: Option<&Stamp>) -> Result<(), Failure> {
         let stored = self.stored.route(service_of(action)).await?;
         let route = match decide(stored, action, self.passage.as_ref())? {
             Decision::Stands(route) => route,
             Decision::Store(route) => {
-                self.stored.put(&action.to_string(), &route).await?;
+                self.stored.put(&action.to_string(), &route, by).await?;
                 route
             }
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::journal::{Store, StoreError};
+use landfall_core::port::Stamp;
 use landfall_core::port::router::Route;
 use landfall_core::{Failure, ServiceName};
 
@@ -31,9 +32,14 @@ impl Stored {
         self.bounded("read the routes", self.store.routes()).await
     }
 
-    /// Stores a route; refused when the stored one is as new.
-    pub(crate) async fn put(&self, what: &str, route: &Route) -> Result<(), Failure> {
-        self.bounded(what, self.store.put_route(route)).await
+    /// Stores a route; refused when the stored one is as new, or when another leads the move.
+    pub(crate) async fn put(
+        &self,
+        what: &str,
+        route: &Route,
+        by: Option<&Stamp>,
+    ) -> Result<(), Failure> {
+        self.bounded(what, self.store.put_route(route, by)).await
     }
 
     async fn bounded<T>(

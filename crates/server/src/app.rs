@@ -230,7 +230,7 @@ impl App {
         let router = self.world.router(None).await?;
         if self.store.route(&service).await?.is_none() {
             let service = service.clone();
-            router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }).await?;
+            router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }, None).await?;
         }
         let view = router.view(&service).await?;
         Ok(ServiceRoute { service, view })

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Record, Store, StoreError};
+use landfall_core::port::Stamp;
 use landfall_core::port::router::Route;
 use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 
@@ -128,8 +129,13 @@ impl Store for CrashingStore {
         self.inner.take_lease(migration, holder, now, until).await
     }
 
-    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
-        self.inner.renew_lease(lease, until).await
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        self.inner.renew_lease(lease, now, until).await
     }
 
     async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -165,8 +171,8 @@ impl Store for CrashingStore {
         self.inner.samples(migration, series).await
     }
 
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
-        self.inner.put_route(route).await
+    async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError> {
+        self.inner.put_route(route, by).await
     }
 }
 

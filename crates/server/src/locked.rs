@@ -162,7 +162,7 @@ mod tests {
         let route = Router::view(&model, &"orders".into()).await.unwrap().route.unwrap();
         assert_eq!(route.traffic, Traffic::Held, "{:?}", store.entries(&"orders".into()).last());
         for epoch in 1..=route.epoch {
-            store.put_route(&Route { epoch, ..route.clone() }).await.unwrap();
+            store.put_route(&Route { epoch, ..route.clone() }, None).await.unwrap();
         }
         (model, store)
     }

@@ -128,6 +128,14 @@ pub(crate) fn of_store(trouble: StoreTrouble) -> (String, String) {
             "it was written by a newer Landfall",
             "Use the Landfall that wrote this state directory, or a newer one.",
         ),
+        StoreTrouble::Unreachable => (
+            "its server does not answer",
+            "Bring it back: until then nothing more is done, and what is held stays held.",
+        ),
+        StoreTrouble::Refused => (
+            "its server refuses us",
+            "Check the role, its password and its rights; nothing was written.",
+        ),
         StoreTrouble::Other => (
             "its file cannot be read or written",
             "Nothing was changed. Try again when it is mended.",
@@ -195,6 +203,8 @@ mod tests {
             (StoreTrouble::Damaged, "damaged"),
             (StoreTrouble::ChangedByHand, "changed by hand"),
             (StoreTrouble::Newer, "newer Landfall"),
+            (StoreTrouble::Unreachable, "does not answer"),
+            (StoreTrouble::Refused, "refuses us"),
             (StoreTrouble::Other, "cannot be read or written"),
         ] {
             let error = medium(&format!("{place}: near \"selct\": syntax error"), trouble);

@@ -84,26 +84,38 @@ pub(crate) fn read(
     let rows = statement
         .query_map(params![migration.as_str(), after.0], Stored::from_row)
         .map_err(reading)?;
+    let rows = rows.map(|row| row.map_err(reading));
+    in_order(rows, migration, after, &|told| fault.damaged(told))
+}
+
+/// Checks what was read, of whichever medium: no gap, and nothing of a newer form.
+pub(crate) fn in_order(
+    rows: impl Iterator<Item = Result<Stored, StoreError>>,
+    migration: &MigrationName,
+    after: Seq,
+    damaged: &dyn Fn(&str) -> StoreError,
+) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     let mut expected = after;
     for stored in rows {
-        let entry = stored.map_err(reading)?.entry(migration, fault)?;
+        let entry = stored?.entry(migration, damaged)?;
         expected = expected.next();
         if entry.seq != expected {
-            return Err(fault.damaged(&format!("entry {expected} of {migration} is missing")));
+            return Err(damaged(&format!("entry {expected} of {migration} is missing")));
         }
         entries.push(entry);
     }
     Ok(entries)
 }
 
-struct Stored {
-    seq: u64,
-    epoch: u64,
-    at: String,
-    step: Option<String>,
-    record: String,
-    version: u16,
+/// An entry as it is stored.
+pub(crate) struct Stored {
+    pub(crate) seq: u64,
+    pub(crate) epoch: u64,
+    pub(crate) at: String,
+    pub(crate) step: Option<String>,
+    pub(crate) record: String,
+    pub(crate) version: u16,
 }
 
 impl Stored {
@@ -118,12 +130,16 @@ impl Stored {
         })
     }
 
-    fn entry(self, migration: &MigrationName, fault: &Fault) -> Result<Entry, StoreError> {
+    fn entry(
+        self,
+        migration: &MigrationName,
+        damaged: &dyn Fn(&str) -> StoreError,
+    ) -> Result<Entry, StoreError> {
         if self.version > RECORD_VERSION {
             return Err(StoreError::Newer(self.version));
         }
         let damaged = |what: &str, why: String| {
-            fault.damaged(&format!("entry {} of {migration} has no {what} ({why})", self.seq))
+            damaged(&format!("entry {} of {migration} has no {what} ({why})", self.seq))
         };
         let at: Timestamp =
             self.at.parse().map_err(|error: jiff::Error| damaged("time", error.to_string()))?;

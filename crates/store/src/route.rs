@@ -4,12 +4,13 @@
 //! again under proxies that remember a higher one.
 
 use landfall_core::journal::StoreError;
+use landfall_core::port::Stamp;
 use landfall_core::port::router::{Passage, Route, Traffic};
 use landfall_core::{Endpoint, ServiceName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fault::Fault;
-use crate::schema;
+use crate::{lease, schema};
 
 const ONE: &str =
     "select service, host, port, traffic, epoch, passage from routes where service = ?1";
@@ -43,8 +44,12 @@ pub(crate) fn put(
     connection: &mut Connection,
     fault: &Fault,
     route: &Route,
+    by: Option<&Stamp>,
 ) -> Result<(), StoreError> {
     let transaction = schema::begin(connection, fault)?;
+    if let Some(by) = by {
+        lease::must_lead(&transaction, fault, &by.migration, by.epoch)?;
+    }
     let before = stored(&transaction, fault, &route.service)?;
     if before.as_ref() == Some(route) {
         return Ok(());
@@ -54,7 +59,8 @@ pub(crate) fn put(
         return Err(StoreError::RouteOutrun { service: route.service.clone(), found });
     }
     let writing = |error: rusqlite::Error| fault.medium("write", &error);
-    let passage = passage_text(&route.passage).map_err(writing)?;
+    let passage = passage_text(&route.passage)
+        .map_err(|error| writing(rusqlite::Error::ToSqlConversionFailure(Box::new(error))))?;
     transaction
         .execute(
             UPSERT,
@@ -71,37 +77,39 @@ pub(crate) fn put(
     transaction.commit().map_err(writing)
 }
 
-const fn word(traffic: Traffic) -> &'static str {
+/// The stored word.
+pub(crate) const fn word(traffic: Traffic) -> &'static str {
     match traffic {
         Traffic::Open => "open",
         Traffic::Held => "held",
     }
 }
 
+/// What a stored word means; the table's check allows these two only.
+pub(crate) fn traffic(word: &str) -> Traffic {
+    if word == "open" { Traffic::Open } else { Traffic::Held }
+}
+
 /// Absent when there is nothing to say.
-fn passage_text(passage: &Passage) -> rusqlite::Result<Option<String>> {
-    let text = || serde_json::to_string(passage);
-    let text = (!passage.is_plain()).then(text).transpose();
-    text.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+pub(crate) fn passage_text(passage: &Passage) -> serde_json::Result<Option<String>> {
+    (!passage.is_plain()).then(|| serde_json::to_string(passage)).transpose()
 }
 
 /// A passage that cannot be read is an error: without its TLS a proxy would speak plain text.
-fn passage(text: Option<String>) -> rusqlite::Result<Passage> {
-    let Some(text) = text else { return Ok(Passage::default()) };
-    serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error))
-    })
+pub(crate) fn passage(text: Option<&str>) -> serde_json::Result<Passage> {
+    text.map_or_else(|| Ok(Passage::default()), serde_json::from_str)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Route> {
     let host: String = row.get(1)?;
-    // The table's check allows these two words only.
-    let traffic = if row.get::<_, String>(3)? == "open" { Traffic::Open } else { Traffic::Held };
+    let passage = passage(row.get::<_, Option<String>>(5)?.as_deref()).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error))
+    })?;
     Ok(Route {
         service: ServiceName::new(row.get::<_, String>(0)?),
         endpoint: Endpoint::new(host, row.get(2)?),
-        traffic,
+        traffic: traffic(&row.get::<_, String>(3)?),
         epoch: row.get(4)?,
-        passage: passage(row.get(5)?)?,
+        passage,
     })
 }

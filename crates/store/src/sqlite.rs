@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
+use landfall_core::port::Stamp;
 use landfall_core::port::router::Route;
 use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 use rusqlite::Connection;
@@ -82,7 +83,12 @@ impl Store for SqliteStore {
         lease::take(&mut self.connection(), &self.fault, &wanted)
     }
 
-    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        _: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
         lease::renew(&mut self.connection(), &self.fault, lease, until)
     }
 
@@ -120,8 +126,8 @@ impl Store for SqliteStore {
         sample::all(&self.connection(), &self.fault, Place { migration, series })
     }
 
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
-        route::put(&mut self.connection(), &self.fault, route)
+    async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError> {
+        route::put(&mut self.connection(), &self.fault, route, by)
     }
 }
 

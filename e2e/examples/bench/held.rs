@@ -126,7 +126,7 @@ impl Rig {
         let router = ServiceRouter::new(store, gateways, BOUND);
         let endpoint = Endpoint::new("127.0.0.1", firewall.port());
         let service = ServiceName::new(SERVICE);
-        router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }).await?;
+        router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }, None).await?;
         let rig = Self {
             server,
             _firewall: firewall,
@@ -156,7 +156,7 @@ impl Rig {
         let service = ServiceName::new(SERVICE);
         let begin = Instant::now();
         self.epoch += 1;
-        self.router.act(&RouteAction::Hold { service: service.clone(), epoch: self.epoch }).await?;
+        self.router.act(&RouteAction::Hold { service: service.clone(), epoch: self.epoch }, None).await?;
         self.followed().await?;
         let hold = begin.elapsed();
         let before = self.connections().await?;
@@ -173,7 +173,7 @@ impl Rig {
         ensure!(clients.try_join_next().is_none(), "a client was not held");
         let released = Instant::now();
         self.epoch += 1;
-        self.router.act(&RouteAction::Release { service, epoch: self.epoch }).await?;
+        self.router.act(&RouteAction::Release { service, epoch: self.epoch }, None).await?;
         let mut first_results = Vec::new();
         while let Some(client) = clients.join_next().await {
             let at = client.context("a client ended badly")??;

@@ -235,7 +235,7 @@ impl Control {
         let service = ServiceName::new(SERVICE);
         let (host, port) = (database.address().ip().to_string(), database.address().port());
         let endpoint = Endpoint::new(host, port);
-        router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }).await?;
+        router.act(&RouteAction::Adopt { service, endpoint, epoch: 1 }, None).await?;
         Ok(Self { router, address })
     }
 

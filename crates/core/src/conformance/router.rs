@@ -77,7 +77,7 @@ fn cutover(service: &ServiceName, from: &Endpoint, to: &Endpoint) -> [(RouteActi
 }
 
 async fn act<F: RouterFixture>(fixture: &F, action: &RouteAction) {
-    let done = fixture.router().act(action).await;
+    let done = fixture.router().act(action, None).await;
     assert_eq!(done, Ok(()), "{action}");
 }
 
@@ -99,7 +99,7 @@ pub async fn an_unknown_service_has_no_route<F: RouterFixture>(fixture: &F) {
     assert_eq!(view(fixture, &service).await.route, None);
     let (endpoint, _) = sides(fixture).await;
     for action in [hold(&service, 1), point(&service, &endpoint, 1), release(&service, 1)] {
-        let failure = fixture.router().act(&action).await.expect_err("there is no route");
+        let failure = fixture.router().act(&action, None).await.expect_err("there is no route");
         assert_eq!(failure.kind, FailureKind::NotFound, "{action}");
     }
     assert_eq!(view(fixture, &service).await.route, None);
@@ -132,7 +132,7 @@ pub async fn every_action_may_be_done_twice<F: RouterFixture>(fixture: &F) {
 pub async fn a_stale_epoch_changes_nothing<F: RouterFixture>(fixture: &F) {
     let service = fixture.fresh_service().await;
     let (source, target) = sides(fixture).await;
-    let early = fixture.router().act(&adopt(&service, &source, 2)).await;
+    let early = fixture.router().act(&adopt(&service, &source, 2), None).await;
     assert_eq!(early.expect_err("the first epoch is 1").kind, FailureKind::StaleEpoch);
     act(fixture, &adopt(&service, &source, 1)).await;
     act(fixture, &hold(&service, 2)).await;
@@ -146,7 +146,7 @@ pub async fn a_stale_epoch_changes_nothing<F: RouterFixture>(fixture: &F) {
         point(&service, &target, 5),
     ];
     for action in stale {
-        let failure = fixture.router().act(&action).await.expect_err("it is stale");
+        let failure = fixture.router().act(&action, None).await.expect_err("it is stale");
         assert_eq!(failure.kind, FailureKind::StaleEpoch, "{action}");
         assert_eq!(view(fixture, &service).await.route, before, "{action}");
     }
@@ -157,12 +157,12 @@ pub async fn traffic_is_never_moved_on_the_side<F: RouterFixture>(fixture: &F) {
     let service = fixture.fresh_service().await;
     let (source, target) = sides(fixture).await;
     act(fixture, &adopt(&service, &source, 1)).await;
-    let refused = fixture.router().act(&adopt(&service, &target, 2)).await;
+    let refused = fixture.router().act(&adopt(&service, &target, 2), None).await;
     assert_eq!(refused.expect_err("it goes elsewhere").kind, FailureKind::TakenByAnother);
-    let refused = fixture.router().act(&point(&service, &target, 2)).await;
+    let refused = fixture.router().act(&point(&service, &target, 2), None).await;
     assert_eq!(refused.expect_err("it is not held").kind, FailureKind::WrongState);
     act(fixture, &hold(&service, 2)).await;
-    let refused = fixture.router().act(&adopt(&service, &source, 3)).await;
+    let refused = fixture.router().act(&adopt(&service, &source, 3), None).await;
     assert_eq!(refused.expect_err("it is held").kind, FailureKind::WrongState);
     let standing = view(fixture, &service).await.route.expect("it was adopted");
     assert_eq!((standing.endpoint, standing.traffic), (source, Traffic::Held));

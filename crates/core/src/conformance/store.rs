@@ -17,6 +17,7 @@ use crate::ids::{Endpoint, Epoch, MigrationName, Seq, ServiceName};
 use crate::journal::{
     Author, Effect, Entry, Lease, NewEntry, RECORD_VERSION, Record, Request, Store, StoreError,
 };
+use crate::port::Stamp;
 use crate::port::router::{DirectTls, Passage, Route, Traffic};
 use crate::sample::{self, Sample, Series};
 use crate::status::Phase;
@@ -47,6 +48,7 @@ pub async fn every_promise<F: StoreFixture>(fixture: &F) {
     journal_promises(fixture).await;
     lease_promises(fixture).await;
     route_epochs_go_up_by_one(&fixture.fresh().await).await;
+    a_deposed_leader_stores_no_route(&fixture.fresh().await).await;
     samples_are_kept_by_move_and_series(&fixture.fresh().await).await;
     a_series_is_bounded(fixture).await;
     reopening_loses_nothing(fixture).await;
@@ -66,6 +68,7 @@ async fn lease_promises<F: StoreFixture>(fixture: &F) {
     a_lease_is_held_until_it_expires(&fixture.fresh().await).await;
     a_lease_is_renewed_by_its_holder_only(&fixture.fresh().await).await;
     a_lease_given_back_is_free(&fixture.fresh().await).await;
+    a_lease_is_seen_by_everybody(fixture).await;
 }
 
 async fn races<F: StoreFixture>(fixture: &F) {
@@ -251,7 +254,7 @@ pub async fn a_lease_is_held_until_it_expires(store: &impl Store) {
 /// Renewal keeps the epoch, works after expiry while nobody took it, and never after that.
 pub async fn a_lease_is_renewed_by_its_holder_only(store: &impl Store) {
     let lease = lead(store, 0).await;
-    let renewed = store.renew_lease(&lease, at(20)).await.expect("it is ours");
+    let renewed = store.renew_lease(&lease, at(5), at(20)).await.expect("it is ours");
     assert_eq!(renewed, Lease { until: at(20), ..lease.clone() });
     assert_eq!(store.lease(&orders()).await, Ok(Some(renewed.clone())));
     let taken = store.take_lease(&orders(), "two", at(15), at(30)).await;
@@ -259,11 +262,11 @@ pub async fn a_lease_is_renewed_by_its_holder_only(store: &impl Store) {
 
     let second = store.take_lease(&orders(), "two", at(20), at(30)).await.expect("it expired");
     for old in [&lease, &renewed] {
-        let refused = store.renew_lease(old, at(99)).await;
+        let refused = store.renew_lease(old, at(21), at(99)).await;
         assert_eq!(refused, Err(StoreError::EpochLost(lease.epoch)));
     }
     assert_eq!(store.lease(&orders()).await, Ok(Some(second.clone())));
-    let late = store.renew_lease(&second, at(60)).await.expect("nobody took it");
+    let late = store.renew_lease(&second, at(40), at(60)).await.expect("nobody took it");
     assert_eq!((late.epoch, late.until), (second.epoch, at(60)));
 }
 
@@ -272,7 +275,7 @@ pub async fn a_lease_given_back_is_free(store: &impl Store) {
     let first = lead(store, 0).await;
     assert_eq!(store.drop_lease(&first).await, Ok(()));
     assert_eq!(
-        store.renew_lease(&first, at(99)).await,
+        store.renew_lease(&first, at(1), at(99)).await,
         Err(StoreError::EpochLost(first.epoch)),
         "what was given back is not ours to renew"
     );
@@ -280,6 +283,62 @@ pub async fn a_lease_given_back_is_free(store: &impl Store) {
     assert_eq!(second.epoch, Epoch(2));
     assert_eq!(store.drop_lease(&first).await, Ok(()));
     assert_eq!(store.lease(&orders()).await, Ok(Some(second)));
+}
+
+/// Two servers: the one without the lease sees who leads, is refused, and may still order.
+pub async fn a_lease_is_seen_by_everybody<F: StoreFixture>(fixture: &F) {
+    let (one, two) = (fixture.fresh().await, fixture.reopen().await);
+    let lease = lead(&one, 0).await;
+    assert_eq!(two.lease(&orders()).await, Ok(Some(lease.clone())));
+    let held = StoreError::LeaseHeld { holder: "one".to_owned(), until: lease.until };
+    assert_eq!(two.take_lease(&orders(), "two", at(5), at(15)).await, Err(held));
+    assert_eq!(one.append(entry(0, Author::Leader(lease.epoch))).await, Ok(Seq(1)));
+    assert_eq!(two.append(entry(0, Author::Person)).await, Err(StoreError::Outrun(Seq(1))));
+    assert_eq!(two.append(entry(1, Author::Person)).await, Ok(Seq(2)));
+    let late = one.append(entry(1, Author::Leader(lease.epoch))).await;
+    assert_eq!(late, Err(StoreError::Outrun(Seq(2))), "the leader reads what was ordered first");
+
+    let next = two.take_lease(&orders(), "two", at(10), at(20)).await.expect("it expired");
+    for told in [
+        one.append(entry(2, Author::Leader(lease.epoch))).await.map(|_| ()),
+        one.renew_lease(&lease, at(11), at(99)).await.map(|_| ()),
+        one.put_route(&route(1, "source", Traffic::Held), Some(&stamp(lease.epoch))).await,
+    ] {
+        assert_eq!(told, Err(StoreError::EpochLost(lease.epoch)));
+    }
+    assert_eq!(one.drop_lease(&lease).await, Ok(()));
+    assert_eq!(one.lease(&orders()).await, Ok(Some(next)), "what is not ours is not dropped");
+    assert_eq!(one.routes().await, Ok(vec![]));
+}
+
+fn stamp(epoch: Epoch) -> Stamp {
+    Stamp { migration: orders(), epoch }
+}
+
+/// A route is the leader's to change: refused before anybody leads, and once another does, even
+/// with the right epoch of the route, and even when it is what stands.
+pub async fn a_deposed_leader_stores_no_route(store: &impl Store) {
+    let first = route(1, "source", Traffic::Open);
+    let nobody = Epoch(1);
+    let refused = |epoch| Err(StoreError::EpochLost(epoch));
+    assert_eq!(store.put_route(&first, Some(&stamp(nobody))).await, refused(nobody));
+    assert_eq!(store.put_route(&first, None).await, Ok(()), "adopted by a person");
+
+    let old = lead(store, 0).await;
+    let held = route(2, "source", Traffic::Held);
+    assert_eq!(store.put_route(&held, Some(&stamp(old.epoch))).await, Ok(()));
+    assert_eq!(store.put_route(&held, Some(&stamp(old.epoch))).await, Ok(()), "again");
+    let new = store.take_lease(&orders(), "two", at(10), at(20)).await.expect("it expired");
+    let point = route(3, "target", Traffic::Held);
+    for late in [&point, &held] {
+        assert_eq!(store.put_route(late, Some(&stamp(old.epoch))).await, refused(old.epoch));
+    }
+    assert_eq!(store.route(&held.service).await, Ok(Some(held)));
+    assert_eq!(store.put_route(&point, Some(&stamp(new.epoch))).await, Ok(()));
+    assert_eq!(store.drop_lease(&new).await, Ok(()));
+    let open = route(4, "target", Traffic::Open);
+    let late = store.put_route(&open, Some(&stamp(new.epoch))).await;
+    assert_eq!(late, refused(new.epoch), "a lease given back writes nothing");
 }
 
 /// Another one with each change, the plain one among them.
@@ -346,7 +405,7 @@ pub async fn route_epochs_go_up_by_one(store: &impl Store) {
     let service = ServiceName::new("orders");
     let outrun = |found| Err(StoreError::RouteOutrun { service: service.clone(), found });
     for epoch in [0, 2] {
-        assert_eq!(store.put_route(&route(epoch, "source", Traffic::Open)).await, outrun(0));
+        assert_eq!(store.put_route(&route(epoch, "source", Traffic::Open), None).await, outrun(0));
     }
     let steps = [
         route(1, "source", Traffic::Open),
@@ -355,8 +414,8 @@ pub async fn route_epochs_go_up_by_one(store: &impl Store) {
         route(4, "target", Traffic::Open),
     ];
     for step in &steps {
-        assert_eq!(store.put_route(step).await, Ok(()), "{step:?}");
-        assert_eq!(store.put_route(step).await, Ok(()), "{step:?} again");
+        assert_eq!(store.put_route(step, None).await, Ok(()), "{step:?}");
+        assert_eq!(store.put_route(step, None).await, Ok(()), "{step:?} again");
         assert_eq!(store.route(&service).await, Ok(Some(step.clone())));
     }
     for refused in [
@@ -366,10 +425,10 @@ pub async fn route_epochs_go_up_by_one(store: &impl Store) {
         route(4, "target", Traffic::Held),
         route(6, "source", Traffic::Open),
     ] {
-        assert_eq!(store.put_route(&refused).await, outrun(4), "{refused:?}");
+        assert_eq!(store.put_route(&refused, None).await, outrun(4), "{refused:?}");
     }
     let other = Route { service: ServiceName::new("a"), ..route(1, "elsewhere", Traffic::Open) };
-    assert_eq!(store.put_route(&other).await, Ok(()));
+    assert_eq!(store.put_route(&other, None).await, Ok(()));
     let [.., last] = steps;
     assert_eq!(store.routes().await, Ok(vec![other, last]));
 }
@@ -385,7 +444,7 @@ pub async fn reopening_loses_nothing<F: StoreFixture>(fixture: &F) {
         );
     }
     let stored = route(1, "source", Traffic::Held);
-    assert_eq!(store.put_route(&stored).await, Ok(()));
+    assert_eq!(store.put_route(&stored, None).await, Ok(()));
     let before = store.read(&orders(), Seq(0)).await.expect("reading");
     drop(store);
 
@@ -507,7 +566,7 @@ pub async fn race_for_leases<F: StoreFixture>(
 fn try_route<'a, S: Store>(store: &'a S, racer: &'static str, round: u64) -> Try<'a> {
     Box::pin(async move {
         let wanted = route(round + 1, racer, Traffic::Open);
-        store.put_route(&wanted).await.map(|()| wanted.epoch)
+        store.put_route(&wanted, None).await.map(|()| wanted.epoch)
     })
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::RouteAction;
 use crate::failure::Failure;
 use crate::ids::{Endpoint, ServiceName};
+use crate::port::Stamp;
 
 /// Whether new connections of a service pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,6 +164,7 @@ pub trait Router: Send + Sync {
     async fn routes(&self) -> Result<Vec<Route>, Failure>;
     /// Tries the way to an endpoint as the gateway would; `Ok(Err(text))` says why it is closed.
     async fn probe(&self, endpoint: &Endpoint) -> Result<Result<(), String>, Failure>;
-    /// Does it; the action's epoch must be the stored one plus one, or equal to what stands.
-    async fn act(&self, action: &RouteAction) -> Result<(), Failure>;
+    /// Does it; the action's epoch must be the stored one plus one, or equal to what stands. Whoever
+    /// acts for a move says so, and is refused once another leads it.
+    async fn act(&self, action: &RouteAction, by: Option<&Stamp>) -> Result<(), Failure>;
 }

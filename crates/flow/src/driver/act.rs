@@ -80,7 +80,7 @@ impl Drive<'_> {
         let stamp = Stamp { migration: self.view.name.clone(), epoch: self.epoch() };
         match action {
             Action::Cloud(action) => ports.cloud.act(action, &stamp).await.map(nobody),
-            Action::Route(action) => ports.router.act(action).await.map(nobody),
+            Action::Route(action) => ports.router.act(action, Some(&stamp)).await.map(nobody),
             Action::Database(action) => match ports.database {
                 Some(database) => database.act(action).await,
                 None => Err(Failure::new(

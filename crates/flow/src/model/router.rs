@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use landfall_core::action::RouteAction;
 use landfall_core::failure::{Failure, FailureKind};
 use landfall_core::ids::{Endpoint, ServiceName};
-use landfall_core::port::Router;
 use landfall_core::port::router::{
     AtHold, Passage, ProxyView, Route, RouteView, RouterAbility, Sessions, Traffic,
 };
+use landfall_core::port::{Router, Stamp};
 
 use super::traffic::Side;
 use super::{Inner, READERS_AT, TARGET_AT, World};
@@ -66,7 +66,7 @@ impl Router for World {
         Ok(if up { Ok(()) } else { Err("connection refused".to_owned()) })
     }
 
-    async fn act(&self, action: &RouteAction) -> Result<(), Failure> {
+    async fn act(&self, action: &RouteAction, _: Option<&Stamp>) -> Result<(), Failure> {
         self.call().await;
         self.lock().route(action)
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::ids::{Epoch, MigrationName, Seq, ServiceName};
 use landfall_core::journal::{Author, Entry, Lease, NewEntry, RECORD_VERSION, Store, StoreError};
+use landfall_core::port::Stamp;
 use landfall_core::port::router::Route;
 use landfall_core::sample::{self, Sample, Series};
 
@@ -46,7 +47,7 @@ impl MemoryStore {
 impl Inner {
     fn fenced(&self, migration: &MigrationName, epoch: Epoch) -> Result<(), StoreError> {
         match self.leases.get(migration) {
-            Some(lease) if lease.epoch == epoch => Ok(()),
+            Some(lease) if lease.epoch == epoch && lease.until != GIVEN_BACK => Ok(()),
             _ => Err(StoreError::EpochLost(epoch)),
         }
     }
@@ -112,13 +113,14 @@ impl Store for MemoryStore {
         Ok(lease)
     }
 
-    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        _: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
         let mut inner = self.lock();
         inner.fenced(&lease.migration, lease.epoch)?;
-        let given_back = |held: &Lease| held.until == GIVEN_BACK;
-        if inner.leases.get(&lease.migration).is_some_and(given_back) {
-            return Err(StoreError::EpochLost(lease.epoch));
-        }
         let renewed = Lease { until, ..lease.clone() };
         inner.leases.insert(lease.migration.clone(), renewed.clone());
         Ok(renewed)
@@ -166,8 +168,11 @@ impl Store for MemoryStore {
         Ok(found.unwrap_or_default())
     }
 
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
+    async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError> {
         let mut inner = self.lock();
+        if let Some(by) = by {
+            inner.fenced(&by.migration, by.epoch)?;
+        }
         let standing = inner.routes.get(&route.service);
         if standing == Some(route) {
             return Ok(());

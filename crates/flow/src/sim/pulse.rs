@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::ids::{MigrationName, Seq, ServiceName};
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
-use landfall_core::port::Clock;
 use landfall_core::port::router::Route;
+use landfall_core::port::{Clock, Stamp};
 use landfall_core::{Sample, Series};
 
 /// What becomes of a driver at a journal write.
@@ -104,8 +104,13 @@ impl Store for Pulse<'_> {
         self.store.take_lease(migration, holder, now, until).await
     }
 
-    async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Lease, StoreError> {
-        self.store.renew_lease(lease, until).await
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        self.store.renew_lease(lease, now, until).await
     }
 
     async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -141,7 +146,7 @@ impl Store for Pulse<'_> {
         self.store.samples(migration, series).await
     }
 
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
-        self.store.put_route(route).await
+    async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError> {
+        self.store.put_route(route, by).await
     }
 }

@@ -357,7 +357,7 @@ impl Router for Tapped<'_> {
         self.look("the way", self.ports.router.probe(endpoint)).await
     }
 
-    async fn act(&self, action: &RouteAction) -> Result<(), Failure> {
-        self.order(action.clone().into(), || self.ports.router.act(action)).await
+    async fn act(&self, action: &RouteAction, by: Option<&Stamp>) -> Result<(), Failure> {
+        self.order(action.clone().into(), || self.ports.router.act(action, by)).await
     }
 }

@@ -43,7 +43,7 @@ fn router(store: &Arc<MemoryStore>, program: &Program) -> ServiceRouter {
 }
 
 async fn act(router: &ServiceRouter, action: RouteAction) {
-    assert_eq!(router.act(&action).await, Ok(()), "{action}");
+    assert_eq!(router.act(&action, None).await, Ok(()), "{action}");
 }
 
 async fn node(gateway: &dyn Gateway, route: &Route) -> ProxyView {

@@ -56,7 +56,7 @@ pub(crate) fn router(store: &Arc<MemoryStore>, gateway: Arc<DnsGateway>) -> Serv
 }
 
 pub(crate) async fn act(router: &ServiceRouter, action: RouteAction) {
-    assert_eq!(router.act(&action).await, Ok(()), "{action}");
+    assert_eq!(router.act(&action, None).await, Ok(()), "{action}");
 }
 
 pub(crate) async fn nodes(router: &ServiceRouter) -> Vec<ProxyView> {

@@ -88,7 +88,7 @@ impl ControlPlane {
     }
 
     pub(crate) async fn act(&self, action: RouteAction) {
-        let done = self.router.act(&action).await;
+        let done = self.router.act(&action, None).await;
         assert_eq!(done, Ok(()), "{action}");
     }
 

@@ -169,7 +169,7 @@ async fn a_proxy_that_missed_the_beginning_of_a_hold_is_told_when_it_is_back() {
         epoch: 2,
         passage: Passage::default(),
     };
-    halted.store.put_route(&held).await.expect("the next epoch");
+    halted.store.put_route(&held, None).await.expect("the next epoch");
 
     let world = halted.revive(address).await;
     world.control.followed("orders", 2).await;
@@ -231,7 +231,7 @@ async fn what_envoy_refuses_is_shown_in_its_words_and_can_be_mended() {
         passage: Passage::default(),
     };
     world.client_answered_by("A").await;
-    world.store.put_route(&refused).await.expect("the next epoch");
+    world.store.put_route(&refused, None).await.expect("the next epoch");
     let words = eventually("the refusal is listed", async || {
         world.control.proxies("orders").await.into_iter().find_map(|proxy| proxy.rejected)
     })
@@ -263,7 +263,7 @@ async fn a_first_cluster_that_is_refused_ends_those_who_wait_and_no_others() {
         passage: Passage::default(),
     };
     let refused = route(Endpoint::new("", 5432), Traffic::Open, 1);
-    store.put_route(&refused).await.expect("the first epoch");
+    store.put_route(&refused, None).await.expect("the first epoch");
     let control = ControlPlane::start(&store).await;
     let gateway = Gateway::start("gateway-1", control.address(), &["orders"]).await;
     let target = StandIn::start("B").await;
@@ -392,7 +392,7 @@ async fn a_store_in_trouble_refuses_acts_and_leaves_traffic_alone() {
     ];
     for (trouble, kind) in troubles {
         world.store.get_into(trouble);
-        let refused = world.control.router.act(&hold("orders", 2)).await.expect_err("no store");
+        let refused = world.control.router.act(&hold("orders", 2), None).await.expect_err("no store");
         assert_eq!(refused.kind, kind, "{refused}");
         let unseen = world.control.router.view(&ServiceName::new("orders")).await;
         assert_eq!(unseen.expect_err("no store").kind, kind);

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError, StoreTrouble};
+use landfall_core::port::Stamp;
 use landfall_core::port::router::Route;
 use landfall_core::{MigrationName, Sample, Seq, Series, ServiceName};
 
@@ -67,7 +68,7 @@ impl Store for MemoryStore {
         self.look(|routes| routes.values().cloned().collect()).await
     }
 
-    async fn put_route(&self, route: &Route) -> Result<(), StoreError> {
+    async fn put_route(&self, route: &Route, _: Option<&Stamp>) -> Result<(), StoreError> {
         self.look(|routes| {
             let stored = routes.get(&route.service);
             let found = stored.map_or(0, |stored| stored.epoch);
@@ -105,7 +106,12 @@ impl Store for MemoryStore {
         not_kept()
     }
 
-    async fn renew_lease(&self, _: &Lease, _: Timestamp) -> Result<Lease, StoreError> {
+    async fn renew_lease(
+        &self,
+        _: &Lease,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Lease, StoreError> {
         not_kept()
     }
 

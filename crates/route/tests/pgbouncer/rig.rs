@@ -145,7 +145,7 @@ impl Steered {
     async fn act(&self, make: impl FnOnce(u64) -> RouteAction) -> u64 {
         let view = self.router.view(&self.service).await.expect("a view");
         let epoch = view.route.map_or(0, |route| route.epoch) + 1;
-        self.router.act(&make(epoch)).await.expect("the action");
+        self.router.act(&make(epoch), None).await.expect("the action");
         epoch
     }
 

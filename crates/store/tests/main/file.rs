@@ -98,7 +98,7 @@ async fn a_file_of_the_first_version_gets_what_it_lacks() {
         epoch: 1,
         passage: Passage::default(),
     };
-    SqliteStore::open(state.path()).unwrap().put_route(&route).await.unwrap();
+    SqliteStore::open(state.path()).unwrap().put_route(&route, None).await.unwrap();
     let first = Connection::open(state.path().join(FILE_NAME)).unwrap();
     first.execute_batch("alter table routes drop column passage; drop table samples").unwrap();
     first.pragma_update(None, "user_version", 1).unwrap();
@@ -108,7 +108,7 @@ async fn a_file_of_the_first_version_gets_what_it_lacks() {
     let sessions_per_proxy = std::num::NonZeroU32::new(90);
     let passage = Passage { sessions_per_proxy, tls: None };
     let next = Route { epoch: 2, passage, ..route };
-    store.put_route(&next).await.unwrap();
+    store.put_route(&next, None).await.unwrap();
     assert_eq!(store.routes().await.unwrap(), [next]);
 }
 

@@ -1,4 +1,4 @@
-//! The SQLite store against the contract, and against what happens to files and processes.
+//! Both stores against the contract, and against what happens to files and processes.
 
 // Marked as tests for clippy, which otherwise takes their helpers for the program's own code.
 #[cfg(test)]
@@ -7,3 +7,5 @@ mod conformance;
 mod file;
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod shared;

@@ -107,7 +107,7 @@ impl Rig {
     async fn act(&mut self, action: impl FnOnce(ServiceName, u64) -> RouteAction) {
         self.epoch += 1;
         let action = action(ServiceName::new(SERVICE), self.epoch);
-        self.router.act(&action).await.expect("the router acts");
+        self.router.act(&action, None).await.expect("the router acts");
     }
 
     async fn followed(&self) {
