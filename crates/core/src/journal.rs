@@ -304,6 +304,10 @@ pub enum StoreTrouble {
     ChangedByHand,
     /// Written by a newer Landfall.
     Newer,
+    /// Its server does not answer.
+    Unreachable,
+    /// Its server does not let us in, or not do what we must.
+    Refused,
     /// Anything else.
     Other,
 }
@@ -323,11 +327,14 @@ impl StoreTrouble {
             Self::DiskErrors => "nothing was written: check the disk under it",
             Self::Damaged => "it is damaged: stop, keep a copy, and restore it from a backup",
             Self::ChangedByHand => "stop, and keep a copy before anything else",
-    /// Its server does not answer.
-    Unreachable,
-    /// Its server does not let us in, or not do what we must.
-    Refused,
             Self::Newer => "use the version that wrote it, or a newer one",
+            Self::Unreachable => {
+                "nothing more is done until it answers, and whether a last record was written is \
+                 then read back: bring the server or the way to it back"
+            }
+            Self::Refused => {
+                "nothing was written: check the role, its password and its rights on that database"
+            }
             Self::Other => "nothing was written",
         }
     }
@@ -347,13 +354,6 @@ pub enum StoreError {
     LeaseHeld {
         /// By whom.
         holder: String,
-            Self::Unreachable => {
-                "nothing more is done until it answers, and whether a last record was written is \
-                 then read back: bring the server or the way to it back"
-            }
-            Self::Refused => {
-                "nothing was written: check the role, its password and its rights on that database"
-            }
         /// Until when.
         until: Timestamp,
     },
