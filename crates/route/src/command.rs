@@ -17,11 +17,11 @@ use landfall_core::port::Clock;
 use landfall_core::port::router::{AtHold, ProxyView, Route, RouterAbility, Sessions};
 use landfall_core::spec::CommandSpec;
 use landfall_core::{Endpoint, Failure, ServiceName};
+use landfall_program::Program;
 use tokio::sync::Mutex;
 
 use crate::gateway::Gateway;
 use crate::probe;
-use crate::program::Program;
 
 use self::hook::{Hook, hooks};
 

@@ -20,7 +20,6 @@ mod keeper;
 mod pgbouncer;
 pub mod pki;
 mod probe;
-pub mod program;
 mod resource;
 mod router;
 mod routes;

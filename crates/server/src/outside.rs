@@ -18,7 +18,7 @@ use landfall_core::port::tests::{
 };
 use landfall_core::quantity::duration_text;
 use landfall_core::spec::{CommandTest, HttpTest};
-use landfall_route::program::{Group, environment};
+use landfall_program::{Group, environment};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 

@@ -17,6 +17,11 @@ const fn adapter(package: &'static str) -> Row {
     Row { package, uses: &["landfall-core"], tests_also_use: &["landfall-lab"] }
 }
 
+/// An adapter that the operator's own programs stand behind.
+const fn runs_programs(package: &'static str) -> Row {
+    Row { package, uses: &["landfall-core", "landfall-program"], tests_also_use: &["landfall-lab"] }
+}
+
 const TABLE: &[Row] = &[
     Row { package: "landfall-core", uses: &[], tests_also_use: &[] },
     Row { package: "landfall-assess", uses: &["landfall-core"], tests_also_use: &[] },
@@ -34,8 +39,10 @@ const TABLE: &[Row] = &[
         tests_also_use: &["landfall-lab", "landfall-assess"],
     },
     adapter("landfall-aws"),
-    adapter("landfall-route"),
-    adapter("landfall-cdc"),
+    // The operator's programs, which gateways, consumers and the owner's tests run alike.
+    Row { package: "landfall-program", uses: &[], tests_also_use: &[] },
+    runs_programs("landfall-route"),
+    runs_programs("landfall-cdc"),
     // The assessment is told as it is judged, and a saved inventory is judged without a server.
     Row {
         package: "landfall-api",
@@ -52,6 +59,7 @@ const TABLE: &[Row] = &[
             "landfall-store",
             "landfall-postgres",
             "landfall-aws",
+            "landfall-program",
             "landfall-route",
             "landfall-cdc",
             "landfall-api",
@@ -67,8 +75,8 @@ const TABLE: &[Row] = &[
     Row {
         package: "landfall-e2e",
         uses: &["landfall-lab", "landfall-api", "landfall"],
-        // Decision 0018.
-        tests_also_use: &["landfall-core", "landfall-route", "landfall-store"],
+        // Decision 0018; and consumers, until a row of the table hands them over.
+        tests_also_use: &["landfall-core", "landfall-route", "landfall-store", "landfall-cdc"],
     },
     Row {
         package: "xtask",

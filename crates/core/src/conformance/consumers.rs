@@ -4,6 +4,8 @@
 //! It looks through the port only. Whether a change arrives downstream is the implementation's own
 //! test, on the real thing.
 
+pub mod fake;
+
 use async_trait::async_trait;
 
 use crate::action::ConsumerAction;

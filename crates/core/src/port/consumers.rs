@@ -75,8 +75,9 @@ pub struct Feed {
     pub database: DatabaseName,
     /// Its replication slot there.
     pub slot: String,
-    /// The slot's output plugin.
-    pub plugin: String,
+    /// The slot's output plugin, when the consumer tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     /// The publication it asks for; absent with plugins that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publication: Option<String>,

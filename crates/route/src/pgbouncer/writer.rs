@@ -8,8 +8,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landfall_program::Program;
+
 use super::{DatabasesFile, file};
-use crate::program::Program;
 
 pub(super) enum Writer {
     Here(PathBuf),

@@ -1,5 +1,8 @@
 //! Programs of the operator's: one run, bounded in time and output, without Landfall's secrets.
 //!
+//! A crate of its own because gateways, consumers and tests all run such programs, and adapters
+//! do not see one another.
+//!
 //! A run leads a process group of its own, which is killed when its time is over or nobody waits
 //! any more, so that no half-done run goes on beside the next one. A Landfall that is itself killed
 //! cannot do that: a program has to bear being run again.
@@ -30,20 +33,21 @@ const ERROR_BYTES: usize = 4 * 1024;
 /// What a person is shown of a line.
 const LINE_CHARACTERS: usize = 300;
 
-/// A program and its arguments.
-pub(crate) struct Program {
+/// A program and its arguments, run from Landfall's own machine.
+pub struct Program {
     words: Vec<String>,
     bound: Duration,
 }
 
 impl Program {
-    pub(crate) fn new(words: &[String], bound: Duration) -> Self {
+    /// The program with its arguments, and how long a run may take.
+    pub fn new(words: &[String], bound: Duration) -> Self {
         Self { words: words.to_vec(), bound }
     }
 
     /// Runs it with one more argument, or as it is, and gives it its input. Returns what it
     /// printed; the error is why it failed, for a person.
-    pub(crate) async fn run(&self, last: Option<&str>, input: &[u8]) -> Result<Vec<u8>, String> {
+    pub async fn run(&self, last: Option<&str>, input: &[u8]) -> Result<Vec<u8>, String> {
         let mut child = self.start(last)?;
         let group = Group::of(&child);
         let ended = tokio::time::timeout(self.bound, talk(&mut child, input)).await;
