@@ -99,6 +99,19 @@ pub struct Stage {
     _folder: tempfile::TempDir,
 }
 
+/// What a shop's owner set by hand: what Aurora takes as it is, what it splits between cluster and
+/// instance, what it works out by itself, and what it does not have.
+const PARAMETERS: [(&str, &str); 8] = [
+    ("autovacuum_vacuum_scale_factor", "0.05"),
+    ("checkpoint_timeout", "600"),
+    ("default_statistics_target", "200"),
+    ("idle_in_transaction_session_timeout", "600000"),
+    ("log_min_duration_statement", "1000"),
+    ("pg_stat_statements.track", "top"),
+    ("random_page_cost", "1.1"),
+    ("work_mem", "16384"),
+];
+
 /// How a move is watched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Followed {
@@ -115,9 +128,13 @@ impl Stage {
         // PostgreSQL runs as another user and must get to its data.
         open_to_all(folder.path())?;
         let dir = folder.path().to_owned();
-        let lab = Lab::up(LabConfig::new(dir.join("lab"))).await.context("bring up the lab")?;
+        let mut laboratory = LabConfig::new(dir.join("lab"));
+        let values = PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        laboratory.source.parameters.extend(values);
+        let lab = Lab::up(laboratory).await.context("bring up the lab")?;
         let source = lab.source().clone();
         fill(&source, config.size).await?;
+        count_statements(&lab, &source).await?;
         let mut environment: Vec<(String, String)> =
             lab.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         environment.push(("LANDFALL_PASSWORD".to_owned(), source.password.clone()));
@@ -326,6 +343,15 @@ async fn fill(source: &Access, size: Size) -> Result<()> {
     let database = source.databases.first().context("the source has no database")?;
     let mut client = connect(source, database).await?;
     seed::seed(&mut client, size).await.context("seed the shop")?;
+    Ok(())
+}
+
+/// The library is preloaded as on RDS; its extension is the owner's to make, and needs the rights
+/// of RDS's own administrator.
+async fn count_statements(lab: &Lab, source: &Access) -> Result<()> {
+    let database = source.databases.first().context("the source has no database")?;
+    let sql = "create extension if not exists pg_stat_statements schema public";
+    lab.sql(&source.instance, database, sql).await.context("count statements")?;
     Ok(())
 }
 

@@ -116,7 +116,8 @@ async fn parameters_reach_the_server_as_their_kind_says() {
     assert_eq!(names(&applied.ignored), "listen_addresses no_such_setting");
     assert_eq!(
         names(&applied.pending_restart),
-        "max_prepared_transactions shared_preload_libraries wal_level"
+        "max_prepared_transactions wal_level",
+        "statements are counted from the start"
     );
     let setting = async |name: &str| server.setting(name).await.unwrap().unwrap();
     assert_eq!(setting("work_mem").await, "8MB");

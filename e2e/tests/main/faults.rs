@@ -11,12 +11,14 @@
 
 mod inside;
 mod outside;
+mod transcript;
 
 use landfall_api::core::finding::Finding;
 use landfall_e2e::{Fence, Product, Stage};
 use landfall_lab::faults::{Fault, Order};
 use serde_json::Value;
 
+use crate::told::landfall;
 use crate::watch::stage;
 
 /// The check, how much it matters, and words of its object and of what was found.
@@ -43,6 +45,7 @@ const ALWAYS: &[Line] = &[
     ("account.windows", N, "maintenance window"),
     ("target.class", N, "it becomes db.r8g.large"),
     ("parameters.defaults", N, "engine defaults that differ"),
+    ("inside.preloaded", N, "pg_stat_statements"),
     ("gateway.ability", N, "does not carry open sessions over"),
     ("gateway.tls", N, "cannot speak TLS"),
     ("gateway.certificate", N, "verify-full"),
@@ -50,7 +53,7 @@ const ALWAYS: &[Line] = &[
 
 /// Of a source that somebody made as recommended.
 const CLEAN: &[Line] = &[
-    ("parameters.by_hand", N, "1 parameter is set by hand: 1 carried"),
+    ("parameters.by_hand", N, "9 parameters are set by hand: 8 carried, 1 dropped"),
     ("gateway.bypass", N, "sessions come from 127.0.0.3"),
     // The load's own table.
     ("inside.identity_full", N, "public.workload_ledger"),
@@ -228,8 +231,12 @@ async fn a_source_with_every_fault_has_each_told_as_what_it_is() {
     stage.spec.extra.push(("route", "gateway_networks = [\"127.0.0.3/32\"]".to_owned()));
     stage.spec.extra.push(("route", "clients_wait = \"5s\"".to_owned()));
     let told = once_the_disk_is_low(&stage).await;
+    let spec = stage.spec_file().unwrap();
+    let read = landfall(&stage.product, ["assess", spec.to_str().unwrap()]).await;
     drop(held);
     told.is(&[ALWAYS, OUTSIDE, INSIDE, GATEWAY]);
+    assert_eq!(read.code, Some(3), "{}", read.text);
+    insta::assert_snapshot!("every_fault", transcript::steady(&read.text));
     stage.down().await.unwrap();
 }
 

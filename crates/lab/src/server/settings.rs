@@ -18,6 +18,7 @@ use crate::process::{self, Program};
 const BASE: &str = "lab_base.conf";
 const PARAMETERS: &str = "lab_parameters.conf";
 const INSTANCE: &str = "lab_instance.conf";
+const STATEMENTS: &str = "pg_stat_statements";
 const PROGRAM_BOUND: Duration = Duration::from_secs(30);
 
 /// Small, as many servers share a machine; the rest is what an RDS instance looks like.
@@ -222,6 +223,10 @@ impl Server {
     /// Writes the base and makes the main file include all three.
     pub(super) fn write_base_settings(&self) -> Result<(), Error> {
         let mut base: BTreeMap<&str, &str> = BASE_SETTINGS.into_iter().collect();
+        if self.has(STATEMENTS) {
+            // As in RDS's default group; its extension is made by whoever wants it.
+            base.insert("shared_preload_libraries", STATEMENTS);
+        }
         base.extend(self.config.settings.iter().map(|(name, value)| (&**name, &**value)));
         self.write_settings(BASE, base)?;
         let main = format!(
