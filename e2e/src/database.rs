@@ -41,6 +41,7 @@ pub struct Certificate<'a> {
 #[derive(Debug)]
 pub struct Database {
     process: Running,
+    program: Program,
     address: SocketAddr,
 }
 
@@ -51,13 +52,26 @@ impl Database {
         tools: &PostgresTools,
         tls: Option<Certificate<'_>>,
     ) -> Result<Self> {
+        Self::start_with(dir, tools, (tls, "fsync=off")).await
+    }
+
+    /// The same, and a commit is on the disk, as where it matters how long that takes.
+    pub async fn durable(dir: PathBuf, tools: &PostgresTools) -> Result<Self> {
+        Self::start_with(dir, tools, (None, "fsync=on")).await
+    }
+
+    async fn start_with(
+        dir: PathBuf,
+        tools: &PostgresTools,
+        (tls, fsync): (Option<Certificate<'_>>, &str),
+    ) -> Result<Self> {
         let files = Files { run_as: RunAs::detect().context("find a user for the server")?, dir };
         files.make(tools).await?;
         let address = free_address()?;
         let mut program = Program::new(tools.program("postgres"), files.log());
         program = program.arg("-D").arg(files.data()).args(["-c", "listen_addresses=127.0.0.1"]);
         program = program.args(["-c", &format!("port={}", address.port())]);
-        for setting in ["unix_socket_directories=", "fsync=off", "jit=off", "max_connections=200"] {
+        for setting in ["unix_socket_directories=", fsync, "jit=off", "max_connections=200"] {
             program = program.args(["-c", setting]);
         }
         if let Some(tls) = tls {
@@ -66,8 +80,8 @@ impl Database {
             program = program.args(["-c", "ssl=on"]);
         }
         let program = program.run_as(files.run_as.clone()).when_we_die(Signal::Quit);
-        let process = program.start().await.context("start PostgreSQL")?;
-        let database = Self { process, address };
+        let process = program.clone().start().await.context("start PostgreSQL")?;
+        let database = Self { process, program, address };
         database.ready().await?;
         Ok(database)
     }
@@ -87,6 +101,12 @@ impl Database {
         // It ends with the client.
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// Starts it again at the same address, after it was stopped.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.process = self.program.clone().start().await.context("start PostgreSQL")?;
+        self.ready().await
     }
 
     /// Ends it, and its sessions with it.

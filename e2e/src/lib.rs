@@ -4,6 +4,7 @@
 //! product only through its command line and its HTTP door, and it judges a move only by the
 //! load's own ledger. Everything it starts dies with it, also on kill -9.
 
+pub mod captured;
 pub mod database;
 pub mod load;
 pub mod mtls;
@@ -17,4 +18,4 @@ pub use pooled::Pooling;
 pub use product::{CrashPoint, Product};
 pub use report::Report;
 pub use spec::{Fence, SpecText};
-pub use stage::{Router, Stage, StageConfig};
+pub use stage::{Router, Stage, StageConfig, Store};

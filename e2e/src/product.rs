@@ -92,6 +92,13 @@ impl Product {
         Ok(Self { binary, state, log, environment, wrapper, api, xds, server: None })
     }
 
+    /// Another orchestrator on the same shared store, with a state directory of its own, as on
+    /// another machine.
+    pub fn elsewhere(&self) -> Result<Self> {
+        let state = self.state.with_extension("elsewhere");
+        Ok(Self { state, ..self.beside()? })
+    }
+
     /// From the next start on, the server runs under a script: its arguments are the command.
     pub fn wrap(&mut self, script: PathBuf) {
         self.wrapper = Some(script);

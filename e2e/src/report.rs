@@ -56,9 +56,11 @@ pub struct Report {
     pub lag_verdict: Value,
     /// The target beside the source.
     pub comparison: Value,
+    /// Acknowledged writes that were on the target when it was rolled back; null when it was not.
+    pub written_on_target: Value,
     /// Entries of the journal.
     pub journal: u64,
-    /// `moved`, `undone`, or what went wrong.
+    /// `moved`, `undone`, `rolled back`, or what went wrong.
     pub verdict: String,
 }
 
@@ -81,6 +83,7 @@ pub fn outcome(view: &MoveView) -> String {
     match &view.status.run {
         Run::Finished { outcome: Outcome::Moved } => "moved".to_owned(),
         Run::Finished { outcome: Outcome::Undone } => "undone".to_owned(),
+        Run::Finished { outcome: Outcome::RolledBack } => "rolled back".to_owned(),
         Run::NeedsHuman { problem } => format!("stopped by {problem}"),
         run @ (Run::Running
         | Run::Waiting { .. }
@@ -93,7 +96,7 @@ impl Report {
     pub(crate) async fn make(stage: &Stage, followed: &Followed, load: Load) -> Result<Self> {
         // Rates and latencies after the pause need something after the pause.
         let ended = outcome(&followed.view);
-        if ended == "moved" || ended == "undone" {
+        if matches!(followed.view.status.run, Run::Finished { .. }) {
             load.go_on_for(100, std::time::Duration::from_secs(30))
                 .await
                 .context("see the load run after the move")?;
@@ -102,6 +105,7 @@ impl Report {
         let target = stage.lab.access("shop-aurora-1").ok();
         let judged = match (&target, ended.as_str()) {
             (Some(target), "moved") => load.judge(target, Some(&source)).await?,
+            (Some(target), "rolled back") => load.judge(&source, Some(target)).await?,
             _ => load.judge(&source, None).await?,
         };
         let leftovers = leftovers(stage).await?;
@@ -148,6 +152,7 @@ impl Report {
             parameters: parameters(&followed.view.facts),
             lag_verdict: lag_verdict(&followed.view.facts),
             comparison: comparison(&followed.view.facts),
+            written_on_target: Value::Null,
             journal: followed.view.last.0,
             verdict: if clean { ended } else { format!("not clean: {verdict}") },
         }
@@ -155,7 +160,8 @@ impl Report {
 
     /// Whether the move did what it promised.
     pub fn is_good(&self) -> bool {
-        self.verdict == "moved" && self.lost == 0 && self.doubled == 0 && self.leftovers == 0
+        let ended = self.verdict == "moved" || self.verdict == "rolled back";
+        ended && self.lost == 0 && self.doubled == 0 && self.leftovers == 0
     }
 }
 
@@ -219,9 +225,12 @@ fn rounded(value: f64) -> f64 {
 }
 
 const LEFT: &str = "select (select count(*) from pg_namespace where nspname = 'landfall') \
-                    + (select count(*) from pg_replication_slots)";
+                    + (select count(*) from pg_replication_slots) \
+                    + (select count(*) from pg_publication where pubname like 'landfall%') \
+                    + (select count(*) from pg_subscription where subname like 'landfall%') \
+                    + (select count(*) from pg_roles where rolname like 'landfall_back%')";
 
-/// Our schema, and slots, on either server.
+/// Our schema, slots, publications, subscriptions and roles, on either server.
 async fn leftovers(stage: &Stage) -> Result<u64> {
     let mut left = 0;
     let source = stage.lab.source().clone();

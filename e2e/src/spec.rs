@@ -29,6 +29,8 @@ pub struct SpecText {
     pub pause_budget: Duration,
     /// `person` or `automatic`, for every gate.
     pub approve: &'static str,
+    /// The same for the acceptance, where it differs.
+    pub acceptance: Option<&'static str>,
     /// Window of sustained lag.
     pub sustained_for: Duration,
     /// How long the target is watched before it is compared.
@@ -52,6 +54,7 @@ impl SpecText {
             fence: Fence::Reboot,
             pause_budget: Duration::from_secs(60),
             approve: "automatic",
+            acceptance: None,
             sustained_for: Duration::from_secs(1),
             compare_for: Duration::from_secs(1),
             replica_within: Duration::from_mins(5),
@@ -109,9 +112,11 @@ impl SpecText {
             ),
             (
                 "approve",
-                ["backups", "cutover", "acceptance"]
-                    .map(|gate| quoted(gate, self.approve))
-                    .to_vec(),
+                vec![
+                    quoted("backups", self.approve),
+                    quoted("cutover", self.approve),
+                    quoted("acceptance", self.acceptance.unwrap_or(self.approve)),
+                ],
             ),
         ];
         if let Some((user, database)) = &self.access {

@@ -12,8 +12,10 @@ use landfall_lab::gateway::Gateway;
 use landfall_lab::process::Signal;
 use landfall_lab::seed::{self, Size};
 use landfall_lab::supervisor::{Access, Lab, LabConfig};
+use landfall_lab::tools;
 use tokio_postgres::NoTls;
 
+use crate::database::{self, Database};
 use crate::load::{Load, Strength};
 use crate::mtls;
 use crate::pooled::{Pooled, Pooling};
@@ -63,6 +65,18 @@ pub struct StageConfig {
     pub fence: Fence,
     /// The way to the database.
     pub router: Router,
+    /// Where the journal is.
+    pub store: Store,
+}
+
+/// Where the journal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Store {
+    /// A file in the state directory.
+    #[default]
+    File,
+    /// A PostgreSQL of its own, for several servers.
+    Shared,
 }
 
 impl Default for StageConfig {
@@ -73,6 +87,7 @@ impl Default for StageConfig {
             access: true,
             fence: Fence::Terminate,
             router: Router::default(),
+            store: Store::default(),
         }
     }
 }
@@ -93,6 +108,8 @@ pub struct Stage {
     dir: PathBuf,
     /// The application's own Envoy, with two hops.
     sidecar: Option<Gateway>,
+    /// The shared store.
+    pub store: Option<Database>,
     /// PgBouncers, when the way is theirs.
     pub pooled: Option<Pooled>,
     /// Held for its drop: the folder goes with it.
@@ -143,6 +160,10 @@ impl Stage {
         if config.router == Router::EnvoyMtls {
             environment.extend(mtls::environment());
         }
+        let store = match config.store {
+            Store::File => None,
+            Store::Shared => Some(shared_store(&dir, &mut environment).await?),
+        };
         let mut product = Product::new(&dir, environment)?;
         let (mut gateway, admin) = (free_address()?, free_address()?);
         let mut pooled = None;
@@ -187,6 +208,7 @@ impl Stage {
             load: Some(load),
             dir,
             sidecar,
+            store,
             pooled,
             _folder: folder,
         })
@@ -286,8 +308,8 @@ impl Stage {
     /// Gives an order of a person.
     pub async fn order(&self, verb: &str, gate: Option<&str>) -> Result<()> {
         let client: Client = self.product.client()?;
-        let order =
-            Order { by: "stage".to_owned(), why: String::new(), gate: gate.map(str::to_owned) };
+        let gate = gate.map(str::to_owned);
+        let order = Order { by: "stage".to_owned(), gate, ..Order::default() };
         let name = self.spec.name.as_str().into();
         client.order(&name, verb, &order).await.context("give an order")?;
         Ok(())
@@ -311,6 +333,17 @@ impl Stage {
         ensure!(!self.dir.join("lab").exists(), "the lab left files behind");
         Ok(())
     }
+}
+
+/// A server for the journal, and what Landfall must know to find it.
+async fn shared_store(dir: &Path, environment: &mut Vec<(String, String)>) -> Result<Database> {
+    let store = Database::start(dir.join("store"), &tools::postgres()?, None).await?;
+    let url = format!("postgres://{}@{}/postgres?sslmode=disable", database::USER, store.address());
+    let word = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    environment.push(word("LANDFALL_STORE", &url));
+    environment.push(word("LANDFALL_STORE_PASSWORD_FROM", "env:STORE_PASSWORD"));
+    environment.push(word("STORE_PASSWORD", database::PASSWORD));
+    Ok(store)
 }
 
 /// The file that `landfall envoy bootstrap` prints.

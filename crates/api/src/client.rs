@@ -99,7 +99,7 @@ impl Client {
         self.get(&format!("/v1/moves/{}/history?after={after}", segment(name.as_str()))).await
     }
 
-    /// `approve`, `pause`, `resume`, `abort` or `retire`; answers where the move then stands.
+    /// `approve`, `pause`, `resume`, `abort`, `roll-back` or `retire`; answers where the move then stands.
     pub async fn order(
         &self,
         name: &MigrationName,

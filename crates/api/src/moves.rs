@@ -35,7 +35,7 @@ pub struct Started {
     pub last: Seq,
 }
 
-/// `POST /v1/moves/{name}/{approve|pause|resume|abort|retire}`.
+/// `POST /v1/moves/{name}/{approve|pause|resume|abort|roll-back|retire}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -47,6 +47,9 @@ pub struct Order {
     /// Which gate, for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// For a roll-back that loses something: why that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_loss: Option<String>,
 }
 
 /// One line of `GET /v1/moves`.

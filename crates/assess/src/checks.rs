@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod asking;
 mod collation;
+mod equipment;
 mod extensions;
 mod gateway;
 mod outward;
@@ -25,6 +26,7 @@ mod target;
 mod tests;
 mod tls;
 mod transactions;
+mod way_back;
 
 use landfall_core::finding::{Finding, Severity};
 use landfall_core::port::cloud::Instance;
@@ -80,6 +82,7 @@ pub static TABLE: &[Check] = &[
     row("source.options", "Option groups", source::option_groups),
     row("source.encryption", "Encryption and its key", source::encryption),
     row("source.alarms", "CloudWatch alarms", source::alarms),
+    row("source.proxies", "RDS Proxies before the source", equipment::before_source),
     row("storage.volume", "Storage type and size", source::volume),
     row("storage.free", "Free storage", storage::free),
     row("storage.race", "Disk against the building of the replica", storage::race),
@@ -94,6 +97,11 @@ pub static TABLE: &[Check] = &[
     row("target.class", "Aurora class", target::class),
     row("target.readers", "Readers of the target", target::readers),
     row("target.name", "Name of the target", target::name),
+    row("target.members", "Names of the target's instances", equipment::members),
+    row("target.room", "Room for the readers", equipment::room),
+    row("target.rights", "Rights that cannot be looked at", equipment::rights),
+    row("target.proxy", "RDS Proxy before the target", equipment::proxy),
+    row("target.global", "Global Database", equipment::global),
     row("parameters.by_hand", "Parameters set by hand", settings::by_hand),
     row("parameters.group", "The source's parameter group", settings::group),
     row("parameters.logical", "Option for logical replication", settings::logical),
@@ -135,6 +143,7 @@ pub static TABLE: &[Check] = &[
     row("gateway.patience", "Clients that give up early", gateway::impatient),
     row("gateway.bypass", "Clients past the gateway", gateway::past),
     row("gateway.routes", "Services that lead to what stays", routes::stale),
+    row("way_back.arm", "The way back after the release", way_back::way_back),
 ];
 
 /// Every finding, blockers first.

@@ -16,7 +16,7 @@ use landfall_core::port::cloud::{
 use landfall_core::port::{Cloud, Database, Ports};
 
 use crate::choice::choose_version;
-use crate::inventory::{History, Inside, Inventory};
+use crate::inventory::{History, Inside, Inventory, Taken};
 use crate::question;
 use crate::{bypass, defaults};
 
@@ -77,6 +77,7 @@ pub async fn collect(ports: &Ports<'_>, spec: &Spec) -> Result<Inventory, Failur
         inventory.replicas.extend(at.map(|at| (id.clone(), at)));
     }
     inventory.around = Some(around(cloud, instance).await);
+    inventory.taken = Some(taken(cloud, spec).await?);
     inventory.history = history(ports, instance).await;
     if let (Some(database), Some(endpoint)) = (ports.database, instance.endpoint.clone()) {
         look_inside(&mut inventory, database, &endpoint).await;
@@ -98,13 +99,30 @@ async fn look_inside(inventory: &mut Inventory, database: &dyn Database, at: &En
     }
 }
 
+/// What has the names that the target's equipment will want.
+async fn taken(cloud: &dyn Cloud, spec: &Spec) -> Result<Taken, Failure> {
+    let mut taken = Taken::default();
+    for id in spec.members() {
+        taken.members.extend(cloud.instance(&id).await?);
+    }
+    if let Some(asked) = &spec.target.proxy {
+        taken.proxy = Some(cloud.proxy(&asked.name).await);
+    }
+    if let Some(asked) = &spec.target.global {
+        taken.global = Some(cloud.global_database(&asked.name).await);
+        taken.secondary = Some(cloud.secondary(asked).await);
+    }
+    Ok(taken)
+}
+
 /// What stands around the source; a failure of the whole look is one of each part.
 async fn around(cloud: &dyn Cloud, instance: &Instance) -> Surroundings {
     cloud.surroundings(instance).await.unwrap_or_else(|failure| Surroundings {
         maintenance: Err(failure.clone()),
         quotas: Err(failure.clone()),
         alarms: Err(failure.clone()),
-        group_shared_with: Err(failure),
+        group_shared_with: Err(failure.clone()),
+        proxies: Err(failure),
     })
 }
 

@@ -10,6 +10,7 @@ use landfall_core::port::cloud::{
     Cluster, EngineVersion, Instance, Metric, MetricSpan, Parameter, Surroundings,
 };
 use landfall_core::port::database::{Answer, ServerView, SlotView};
+use landfall_core::port::equipment::{GlobalDatabase, Proxy, Secondary};
 use landfall_core::port::router::{Route, RouterAbility};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,19 @@ pub struct Defaults {
     pub instance: Vec<Parameter>,
 }
 
+/// What has the names that the target's equipment will want. An absent part was not asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Taken {
+    /// Instances.
+    pub members: Vec<Instance>,
+    /// The proxy.
+    pub proxy: Option<Result<Option<Proxy>, Failure>>,
+    /// The Global Database.
+    pub global: Option<Result<Option<GlobalDatabase>, Failure>>,
+    /// The cluster in the second Region.
+    pub secondary: Option<Result<Option<Secondary>, Failure>>,
+}
+
 /// Everything looked at.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inventory {
@@ -67,6 +81,9 @@ pub struct Inventory {
     pub cluster: Option<Cluster>,
     /// User-set parameters of the source.
     pub parameters: Vec<Parameter>,
+    /// Whatever has the other names of the target.
+    #[serde(default)]
+    pub taken: Option<Taken>,
     /// Seen from inside, with access.
     pub inside: Option<Inside>,
     /// The source's read replicas, with where they answer.

@@ -195,6 +195,7 @@ pub(crate) fn clean() -> Case {
             quotas: Ok(vec![]),
             alarms: Ok(vec![]),
             group_shared_with: Ok(vec![]),
+            proxies: Ok(vec![]),
         }),
         answers: answers.collect(),
         history: vec![

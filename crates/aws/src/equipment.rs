@@ -36,6 +36,24 @@ impl AwsCloud {
             Equipment::Role { cluster, role } => self.add_role(what, cluster, role, stamp).await,
             Equipment::Tags { arn, tags } => self.add_tags(what, arn, tags, stamp).await,
             Equipment::Endpoint(new) => self.create_endpoint(what, new, stamp).await,
+            Equipment::Proxy { cluster, proxy } => {
+                self.create_proxy(what, (cluster, proxy), stamp).await
+            }
+            Equipment::ProxyPool { proxy, pool } => {
+                self.set_proxy_pool(what, (proxy, pool), stamp).await
+            }
+            Equipment::ProxyTarget { proxy, cluster } => {
+                self.register_target(what, (proxy, cluster), stamp).await
+            }
+            Equipment::GlobalDatabase { name, cluster } => {
+                self.create_global_database(what, (name, cluster), stamp).await
+            }
+            Equipment::SecondaryCluster(new) => {
+                self.create_secondary_cluster(what, new, stamp).await
+            }
+            Equipment::SecondaryInstance { global, class } => {
+                self.create_secondary_instance(what, (global, class), stamp).await
+            }
             Equipment::AlarmCopy { alarm, copy, cluster } => {
                 self.our_cluster(what, cluster, stamp).await?;
                 self.copy_alarm(what, alarm, (copy, cluster)).await

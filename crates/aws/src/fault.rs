@@ -121,7 +121,8 @@ pub(crate) fn kind(code: &str, status: Option<u16>) -> FailureKind {
 }
 
 fn by_pattern(code: &str, status: Option<u16>) -> FailureKind {
-    if code.starts_with("InvalidDB") && code.ends_with("State") {
+    let of_an_object = code.starts_with("InvalidDB") || code.starts_with("InvalidGlobal");
+    if of_an_object && code.ends_with("State") {
         FailureKind::WrongState
     } else if code.ends_with("AlreadyExists") {
         FailureKind::TakenByAnother

@@ -14,6 +14,7 @@ mod doctor;
 mod equipment;
 mod event;
 mod fault;
+mod global;
 mod history;
 mod instance;
 mod login;
@@ -21,6 +22,7 @@ mod metric;
 mod ownership;
 mod parameter;
 mod pending;
+mod proxy;
 mod snapshot;
 mod surroundings;
 mod time;
@@ -40,8 +42,10 @@ use landfall_core::port::cloud::{
     Alarm, CloudEvent, Cluster, ClusterEndpoint, EngineVersion, GroupLevel, Instance, MetricPoint,
     MetricQuery, MetricSpan, Parameter, ParameterGroup, Snapshot, Subject, Surroundings,
 };
+use landfall_core::port::equipment::{GlobalDatabase, Proxy, Secondary};
 use landfall_core::port::{Cloud, Stamp};
 use landfall_core::probe::Probed;
+use landfall_core::spec::GlobalSpec;
 use landfall_core::{ClusterId, Failure, FailureKind, InstanceId};
 
 pub use login::Logins;
@@ -54,12 +58,14 @@ const SOURCE_ENGINE: &str = "postgres";
 /// The engine Landfall moves to.
 const TARGET_ENGINE: &str = "aurora-postgresql";
 
-/// RDS and CloudWatch of one account and region.
+/// RDS and CloudWatch of one account and Region.
 #[derive(Debug, Clone)]
 pub struct AwsCloud {
     rds: aws_sdk_rds::Client,
     metrics: aws_sdk_cloudwatch::Client,
     call_timeout: Duration,
+    /// For a client of another Region.
+    config: SdkConfig,
 }
 
 impl AwsCloud {
@@ -95,6 +101,7 @@ impl AwsCloud {
             rds: aws_sdk_rds::Client::new(&config),
             metrics: aws_sdk_cloudwatch::Client::new(&config),
             call_timeout,
+            config,
         })
     }
 }
@@ -171,6 +178,18 @@ impl Cloud for AwsCloud {
 
     async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure> {
         self.read_cluster_endpoints(id).await
+    }
+
+    async fn proxy(&self, name: &str) -> Result<Option<Proxy>, Failure> {
+        self.read_proxy(name).await
+    }
+
+    async fn global_database(&self, name: &str) -> Result<Option<GlobalDatabase>, Failure> {
+        self.read_global_database(name).await
+    }
+
+    async fn secondary(&self, of: &GlobalSpec) -> Result<Option<Secondary>, Failure> {
+        self.read_secondary(of).await
     }
 
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {

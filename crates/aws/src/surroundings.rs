@@ -16,6 +16,7 @@ impl AwsCloud {
             quotas: self.read_quotas().await,
             alarms: self.read_alarms(&Subject::Instance(instance.id.clone())).await,
             group_shared_with: self.read_sharers(instance).await,
+            proxies: self.read_proxies_before(&instance.id).await,
         }
     }
 

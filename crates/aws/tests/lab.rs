@@ -140,6 +140,8 @@ mod promises {
         a_promoted_cluster_stands_alone
         a_source_is_retired_beside_its_snapshot
         a_target_is_equipped
+        a_proxy_leads_to_its_target
+        a_second_region_follows
         history_sums_up
         surroundings_are_told
         a_probe_only_looks

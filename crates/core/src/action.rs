@@ -5,6 +5,7 @@
 
 mod consumer;
 mod equipment;
+mod way_back;
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::spec::Serverless;
 
 pub use consumer::ConsumerAction;
-pub use equipment::{ClusterSettings, Equipment, NewEndpoint};
+pub use equipment::{ClusterSettings, Equipment, NewEndpoint, NewSecondary};
+pub use way_back::{Apply, WayBackAction};
 
 /// A value to set in a parameter group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,12 +232,13 @@ impl fmt::Display for SessionsEnded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseAction {
-    /// Creates schema `landfall` and its marker table; long before the hold.
+    /// Creates schema `landfall` and its marker table in every database, the first one last; long
+    /// before the hold.
     CreateMarkerTable {
         /// The source.
         at: Endpoint,
     },
-    /// Drops schema `landfall`; gone already is success.
+    /// Drops schema `landfall` in every database, the first one last; gone already is success.
     DropMarkerTable {
         /// The server.
         at: Endpoint,
@@ -263,6 +266,8 @@ pub enum DatabaseAction {
         /// Which.
         class: SessionClass,
     },
+    /// The way back.
+    WayBack(WayBackAction),
 }
 
 /// A change of a service's route; `epoch` is the one the route has afterwards.
@@ -408,6 +413,7 @@ impl fmt::Display for DatabaseAction {
             Self::TerminateSessions { at, class: SessionClass::All } => {
                 write!(f, "end all client sessions on {at}")
             }
+            Self::WayBack(action) => action.fmt(f),
         }
     }
 }
@@ -448,6 +454,12 @@ impl From<CloudAction> for Action {
 impl From<DatabaseAction> for Action {
     fn from(action: DatabaseAction) -> Self {
         Self::Database(action)
+    }
+}
+
+impl From<WayBackAction> for Action {
+    fn from(action: WayBackAction) -> Self {
+        Self::Database(DatabaseAction::WayBack(action))
     }
 }
 

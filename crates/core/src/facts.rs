@@ -3,13 +3,14 @@
 //! Each is journaled once as a [`Fact`]; [`Facts`] is their fold over one attempt.
 
 mod replica;
+mod way_back;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, DatabaseAction, RouteAction, SessionsEnded};
+use crate::action::{Action, DatabaseAction, RouteAction, SessionsEnded, WayBackAction};
 use crate::comparison::{Baseline, Comparison, Counters};
 use crate::experience::PastMove;
 use crate::finding::Assessed;
@@ -18,9 +19,10 @@ use crate::journal::{Cause, Effect, Entry, Record, Request};
 use crate::lsn::Lsn;
 use crate::port::cloud::{ApplyType, GroupLevel};
 use crate::port::router::{Route, RouterAbility};
-use crate::status::Course;
+use crate::status::{Course, Line};
 
 pub use replica::{Bursts, PaceVerdict, Parity, ReplayPace, SettingDifference, SustainedLag};
+pub use way_back::{AcceptedLoss, Armed, Lost, WayBack, WayBackPlan};
 
 /// The source as assessed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +70,8 @@ pub enum ParameterFate {
     Adjusted,
     /// Aurora's default is kept.
     KeptDefault,
+    /// Nobody set it on the source; the move needs it on the target.
+    Added,
 }
 
 /// One row of the parameter report.
@@ -203,6 +207,18 @@ pub enum Fact {
         /// The warning.
         text: String,
     },
+    /// What was warned of is over.
+    Relieved {
+        /// What it was about.
+        about: String,
+    },
+    /// How something that stands before or beside the finished target is: a proxy, a second Region.
+    Equipped {
+        /// What.
+        what: String,
+        /// How it is, in words.
+        state: String,
+    },
     /// The source's security groups, right before the fence, in order.
     GroupsWere {
         /// Ids.
@@ -232,6 +248,22 @@ pub enum Fact {
     },
     /// Promotion was allowed by this proof.
     Proven(SyncProof),
+    /// What a way back would carry, what it would lose, and what stands against it.
+    WayBackPlanned(Box<WayBackPlan>),
+    /// The way back stands, and rows can flow.
+    WayBackArmed(Box<Armed>),
+    /// There is no way back, or none any more.
+    WayBackClosed {
+        /// Why.
+        why: String,
+    },
+    /// Where the target answers, when a roll-back begins.
+    TargetAt {
+        /// The cluster's endpoint.
+        endpoint: Endpoint,
+    },
+    /// What a roll-back loses, by the consent of who asked for it.
+    LossAccepted(Box<AcceptedLoss>),
     /// The replica is a primary.
     Promoted {
         /// When that was first seen.
@@ -274,6 +306,9 @@ pub struct Facts {
     pub awaited_since: Option<Timestamp>,
     /// What people should know of, by what it is about.
     pub warnings: BTreeMap<String, String>,
+    /// How what stands before or beside the finished target is, by what it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub equipped: BTreeMap<String, String>,
     /// The sessions of the source that the fence ended, as far as its answers arrived.
     pub sessions_ended: SessionsEnded,
     /// The source before the move.
@@ -322,6 +357,16 @@ pub struct Facts {
     pub held_since: Option<Timestamp>,
     /// When it was released again, on either side.
     pub released_at: Option<Timestamp>,
+    /// Which table is walked.
+    #[serde(default)]
+    pub line: Line,
+    /// The way back.
+    #[serde(default)]
+    pub way_back: WayBack,
+    /// While it is rolled back: what was known when that was asked for. It is known again when the
+    /// roll-back is undone.
+    #[serde(default)]
+    pub forward: Option<Box<Self>>,
 }
 
 impl Facts {
@@ -348,6 +393,10 @@ impl Facts {
                 self.distrust();
                 self.awaited_since = self.awaited_since.map(|_| entry.at);
             }
+            Record::Requested { request: Request::RollBack { accept_loss, .. } } => {
+                self.turn_back(accept_loss.clone());
+            }
+            Record::Returned { .. } => self.go_on(),
             Record::Requested { .. }
             | Record::Entered { .. }
             | Record::Acted { .. }
@@ -362,7 +411,8 @@ impl Facts {
     /// Nobody watched the fence while the move stood still: what was proven before is proven anew.
     /// Once promotion is ordered there is nothing left to prove.
     fn distrust(&mut self) {
-        if self.promotion_ordered.is_none() {
+        let rolling_back = self.line == Line::Reverse && self.released_at.is_none();
+        if self.promotion_ordered.is_none() || rolling_back {
             self.fence_active = None;
             self.fenced = None;
             self.marked = None;
@@ -395,9 +445,21 @@ impl Facts {
                 self.promotion_ordered = self.promotion_ordered.or(Some(at));
             }
             Action::Cloud(CloudAction::RebootInstance { .. }) => self.reboot_ordered = Some(at),
+            Action::Database(DatabaseAction::WayBack(
+                WayBackAction::Publish { .. } | WayBackAction::Subscribe { .. },
+            )) => {
+                self.way_back.ordered = self.way_back.ordered.or(Some(at));
+            }
             Action::Database(DatabaseAction::Analyze { .. }) => self.analyze_ordered = Some(at),
-            // Until it is seen in force again, the source is open.
-            Action::Cloud(CloudAction::SetInstanceSecurityGroups { .. }) => {
+            // Until it is seen in force again, the side is open.
+            Action::Cloud(CloudAction::SetInstanceSecurityGroups { .. })
+                if self.line == Line::Migrate =>
+            {
+                self.fence_active = None;
+            }
+            Action::Cloud(CloudAction::SetClusterSecurityGroups { .. })
+                if self.line == Line::Reverse =>
+            {
                 self.fence_active = None;
             }
             Action::Route(_) | Action::Cloud(_) | Action::Database(_) => {}
@@ -429,6 +491,12 @@ impl Facts {
             Fact::Warned { about, text } => {
                 self.warnings.insert(about, text);
             }
+            Fact::Relieved { about } => {
+                self.warnings.remove(&about);
+            }
+            Fact::Equipped { what, state } => {
+                self.equipped.insert(what, state);
+            }
             Fact::Baseline(baseline) => self.baseline = Some(baseline),
             Fact::Parity(parity) => self.parity = Some(parity),
             Fact::Watched { after } => self.watched_after = Some(after),
@@ -448,6 +516,11 @@ impl Facts {
             Fact::Marked { token, lsn } => self.marked = Some((token, lsn)),
             Fact::Contradicted { at } => self.contradicted = Some(at),
             Fact::Proven(proof) => self.proven = Some(proof),
+            Fact::WayBackPlanned(plan) => self.way_back.plan = Some(*plan),
+            Fact::WayBackArmed(armed) => self.way_back.armed = Some(*armed),
+            Fact::WayBackClosed { why } => self.way_back.closed = Some(why),
+            Fact::TargetAt { endpoint } => self.way_back.target = Some(endpoint),
+            Fact::LossAccepted(loss) => self.way_back.loss = Some(*loss),
             Fact::Promoted { at } => self.promoted = Some(at),
         }
     }

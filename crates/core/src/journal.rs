@@ -86,6 +86,18 @@ pub enum Request {
         /// Who.
         by: String,
     },
+    /// Back to the source after the release, with everything written since; refused when the way
+    /// back is not whole, unless a loss is accepted.
+    RollBack {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+        /// Why a loss of what was written since the release is accepted, in the words of who
+        /// accepts it; absent = lossless or not at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accept_loss: Option<String>,
+    },
 }
 
 /// What came of an action.
@@ -184,6 +196,12 @@ pub enum Record {
         /// What.
         request: Request,
     },
+    /// A roll-back was taken back before its own point of no return: the move goes on behind its
+    /// release.
+    Returned {
+        /// The phase of the step it goes on with.
+        phase: Phase,
+    },
     /// A problem stopped the move.
     Stopped {
         /// Which.
@@ -223,6 +241,7 @@ impl Record {
             Self::Completed { .. } => "completed",
             Self::GateOpened { .. } => "gate_opened",
             Self::Requested { .. } => "requested",
+            Self::Returned { .. } => "returned",
             Self::Stopped { .. } => "stopped",
             Self::Finished { .. } => "finished",
         }

@@ -161,6 +161,10 @@ codes! {
     EvidenceKey = "LF-046", "the evidence key cannot be used";
     /// A line of it is not what was signed.
     BundleChanged = "LF-047", "the bundle is not what was signed";
+    /// Replication back to the source cannot be armed, or is broken.
+    WayBackBroken = "LF-048", "the way back is not whole";
+    /// A roll-back would lose what was written since the release.
+    WayBackMissing = "LF-049", "there is no way back";
 }
 
 impl fmt::Display for Code {

@@ -25,16 +25,19 @@ pub enum Series {
     /// Queries that the replica cancelled for the sake of replay since the look before, with
     /// access.
     ReplicaConflicts,
+    /// Bytes of WAL on the target that did not flow back to the source yet, by our own clock.
+    WayBackLagBytes,
 }
 
 impl Series {
     /// Every series.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::LagBytes,
         Self::WalBytesPerSecond,
         Self::ReplayBytesPerSecond,
         Self::SlotRetainedBytes,
         Self::ReplicaConflicts,
+        Self::WayBackLagBytes,
     ];
 
     /// As stored; never renamed.
@@ -46,6 +49,7 @@ impl Series {
             Self::ReplayBytesPerSecond => "replay_bytes_per_second",
             Self::SlotRetainedBytes => "slot_retained_bytes",
             Self::ReplicaConflicts => "replica_conflicts",
+            Self::WayBackLagBytes => "way_back_lag_bytes",
         }
     }
 }

@@ -20,6 +20,17 @@ pub enum Road {
     Physical,
 }
 
+/// Which of a road's two tables is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// From the source to the target.
+    #[default]
+    Migrate,
+    /// From the target back to the source, after the release.
+    Reverse,
+}
+
 /// The phases of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,6 +83,8 @@ pub enum Outcome {
     Moved,
     /// Undone; the source is the database as before.
     Undone,
+    /// Rolled back after the release; the source is the database, with what the target took.
+    RolledBack,
 }
 
 /// What a move is doing, or what it is waiting for.
@@ -118,6 +131,9 @@ pub enum Run {
 pub struct Status {
     /// The road taken.
     pub road: Road,
+    /// Forward to the target, or rolling back to the source.
+    #[serde(default)]
+    pub line: Line,
     /// 1 for the first try, one more after each undone one.
     pub attempt: u32,
     /// Phase of the step.
@@ -166,7 +182,9 @@ pub fn next(
     };
     if let Record::Started { road, .. } = record {
         return match &status.run {
-            Run::Finished { outcome: Outcome::Undone } => Ok(started(*road, status.attempt + 1)),
+            Run::Finished { outcome: Outcome::Undone | Outcome::RolledBack } => {
+                Ok(started(*road, status.attempt + 1))
+            }
             Run::Finished { outcome: Outcome::Moved } => Err(illegal("the move is finished")),
             Run::Running
             | Run::Waiting { .. }
@@ -186,6 +204,7 @@ pub fn next(
 fn started(road: Road, attempt: u32) -> Status {
     Status {
         road,
+        line: Line::Migrate,
         attempt,
         phase: Phase::Prepare,
         step: String::new(),
@@ -248,6 +267,17 @@ fn advance(
             may_act(status, status.course).map_err(|why| illegal(&why))?;
             after.run = Run::Running;
         }
+        Record::Returned { phase } => {
+            if (status.line, status.course) != (Line::Reverse, Course::Undoing) {
+                return Err(illegal("no roll-back is being undone"));
+            }
+            after.line = Line::Migrate;
+            after.course = Course::Doing;
+            after.commitment = Commitment::Committed;
+            after.phase = *phase;
+            after.step = step.ok_or_else(|| illegal("it names no step"))?.to_owned();
+            after.run = Run::Running;
+        }
         Record::GateOpened { gate } => after.run = Run::AwaitingApproval { gate: gate.clone() },
         Record::Stopped { problem } => after.run = Run::NeedsHuman { problem: problem.clone() },
         Record::Finished { outcome } => after.run = Run::Finished { outcome: *outcome },
@@ -271,16 +301,47 @@ fn may_act(status: &Status, course: Course) -> Result<(), String> {
     }
 }
 
+/// Why an abort comes too late.
+const fn released(line: Line) -> &'static str {
+    match line {
+        Line::Migrate => {
+            "traffic was released to the target: the point of no return is behind this move"
+        }
+        Line::Reverse => {
+            "traffic was released to the source: the point of no return is behind this roll-back"
+        }
+    }
+}
+
+/// From the release until the way back is closed.
+fn rolled_back(status: &Status) -> Result<Status, String> {
+    match (status.line, status.commitment) {
+        (Line::Reverse, _) => return Err("it is being rolled back already".to_owned()),
+        (Line::Migrate, Commitment::Revocable) => {
+            return Err("nothing was released to the target: abort it instead".to_owned());
+        }
+        (Line::Migrate, Commitment::Committed) if status.phase >= Phase::Retire => {
+            return Err("the move was accepted, and its way back is closed".to_owned());
+        }
+        (Line::Migrate, Commitment::Committed) => {}
+    }
+    Ok(Status {
+        line: Line::Reverse,
+        course: Course::Doing,
+        commitment: Commitment::Revocable,
+        phase: Phase::Quiesce,
+        step: String::new(),
+        run: Run::Running,
+        ..status.clone()
+    })
+}
+
 fn requested(status: &Status, request: &Request) -> Result<Status, String> {
     let mut after = status.clone();
     match request {
         Request::Abort { .. } => {
             if status.commitment == Commitment::Committed {
-                return Err(
-                    "traffic was released to the target: the point of no return is behind \
-                            this move"
-                        .to_owned(),
-                );
+                return Err(released(status.line).to_owned());
             }
             if status.course == Course::Undoing {
                 return Err("the move is being undone already".to_owned());
@@ -310,6 +371,7 @@ fn requested(status: &Status, request: &Request) -> Result<Status, String> {
             Run::Paused { .. } => return Err("the move is paused already".to_owned()),
             Run::Finished { .. } => return Err("the move is finished".to_owned()),
         },
+        Request::RollBack { .. } => return rolled_back(status),
         Request::Resume { .. } => match &status.run {
             Run::NeedsHuman { .. } | Run::Paused { .. } => after.run = Run::Running,
             Run::Running | Run::Waiting { .. } => return Err("the move is running".to_owned()),

@@ -3,27 +3,33 @@
 use landfall_core::journal::Commitment;
 use landfall_core::problem::Writes;
 
-use crate::process::{PHYSICAL, Row, Window};
+use crate::process::{PHYSICAL, REVERSE, Row, Window};
 use crate::rehearse::undo_text;
 
 /// The page, whole.
 #[must_use]
 pub fn process_page() -> String {
     let mut page = String::from(HEAD);
+    describe(&mut page, PHYSICAL);
+    page.push_str(REVERSE_HEAD);
+    describe(&mut page, REVERSE);
+    page
+}
+
+fn describe(page: &mut String, rows: &[Row]) {
     page.push_str("| phase | step | what it does | undo | in the pause | who takes writes |\n");
     page.push_str("|---|---|---|---|---|---|\n");
-    for row in PHYSICAL {
-        page.push_str(&line(row));
+    for row in rows {
+        page.push_str(&line(row, rows));
     }
     page.push_str(SAFE_HEAD);
     let mut last = "";
-    for row in PHYSICAL {
+    for row in rows {
         if row.safe != last {
             page.push_str(&format_row(row));
             last = row.safe;
         }
     }
-    page
 }
 
 /// Prose is wrapped here.
@@ -45,17 +51,25 @@ place in the journal, so exactly one of them is taken.
 
 ";
 
-const SAFE_HEAD: &str = "
-## What is safe if everything stops
+const REVERSE_HEAD: &str = "
+## Rolling back, from the release until the move is accepted
+
+`landfall roll-back` walks these rows, and `landfall abort` walks them back as long as
+`reverse.release_traffic` is not committed: then the move goes on behind its release. Everything
+that the target took is proven to be on the source before a client comes there.
 
 ";
 
-fn line(row: &Row) -> String {
-    let point = match row.commitment {
-        Commitment::Committed if row.step.id() == "cutover.release_traffic" => {
-            " **(point of no return)**"
-        }
-        Commitment::Committed | Commitment::Revocable => "",
+const SAFE_HEAD: &str = "
+### What is safe if everything stops
+
+";
+
+fn line(row: &Row, rows: &[Row]) -> String {
+    let first = rows.iter().find(|row| row.commitment == Commitment::Committed);
+    let point = match first {
+        Some(first) if first.step.id() == row.step.id() => " **(point of no return)**",
+        Some(_) | None => "",
     };
     let pause = match row.window {
         Window::Pause => "yes",

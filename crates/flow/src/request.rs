@@ -12,6 +12,7 @@ use landfall_core::status::{self, Outcome, Road, Run, Status};
 use landfall_core::{Code, Problem, Spec};
 
 use crate::experience::experience;
+use crate::steps::missing_way_back;
 use crate::view::{View, ViewError};
 
 /// How often a request tries again after the driver wrote first.
@@ -94,6 +95,11 @@ pub async fn request(
             Ok(after) => after,
             Err(illegal) => return Err(Refusal::told(refused(&view, &request, &illegal.why))),
         };
+        if let Request::RollBack { accept_loss: None, .. } = &request
+            && let Some(problem) = lossy(&view)
+        {
+            return Err(Refusal::told(problem));
+        }
         let entry = NewEntry { step, ..entry(clock, name, view.last, record.clone()) };
         match store.append(entry).await {
             Ok(_) => return Ok(after),
@@ -102,6 +108,23 @@ pub async fn request(
         }
     }
     Err(Refusal::told(busy(name)))
+}
+
+/// What a roll-back would lose, when nobody has accepted that.
+fn lossy(view: &View) -> Option<Problem> {
+    let way_back = &view.facts.way_back;
+    let mut problem = missing_way_back(&view.spec, &view.facts);
+    problem.writes = Some(landfall_core::problem::Writes::Target);
+    let Some(armed) = way_back.armed.as_ref().filter(|_| way_back.is_armed()) else {
+        return Some(problem);
+    };
+    let lost = armed.lost.iter().filter(|(_, lost)| !lost.is_nothing());
+    let words: Vec<String> = lost.map(|(database, lost)| format!("{database}: {lost}")).collect();
+    if words.is_empty() {
+        return None;
+    }
+    problem.primary = format!("{} cannot be rolled back without a loss", view.name);
+    Some(problem.detail(format!("what does not flow back: {}", words.join("; "))))
 }
 
 fn entry(clock: &dyn Clock, name: &MigrationName, after: Seq, record: Record) -> NewEntry {
@@ -132,6 +155,7 @@ fn refused(view: &View, request: &Request, why: &str) -> Problem {
         Request::Approve { .. } => "approved",
         Request::Pause { .. } => "paused",
         Request::Resume { .. } => "resumed",
+        Request::RollBack { .. } => "rolled back",
     };
     Problem::new(
         Code::NotNow,

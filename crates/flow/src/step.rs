@@ -177,6 +177,29 @@ pub trait Step: Send + Sync + 'static {
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Self::Seen) -> Plan;
     /// What to do next, backward.
     fn undo(&self, spec: &Spec, facts: &Facts, seen: &Self::Seen) -> Plan;
+    /// What the step does, forward, when a call of its fails: asked at each failure. `None` = it is
+    /// tried again as long as that makes sense, and is a problem then.
+    fn instead(&self, _: &Spec, _: &Facts, _: &Failure, _: Tried) -> Option<Instead> {
+        None
+    }
+}
+
+/// For how long a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It will be tried again; its step goes on for this long.
+    For(Duration),
+    /// It will not be tried again by itself.
+    InVain,
+}
+
+/// How a step goes on without what fails.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Instead {
+    /// Remember this, then look again.
+    Learn(Fact),
+    /// The spec says that the move is undone now, and why.
+    GiveUp(String),
 }
 
 /// What was seen and what follows from it.
@@ -197,6 +220,10 @@ pub trait AnyStep: Send + Sync {
     fn title(&self) -> &'static str;
     /// Observes and decides.
     async fn decide(&self, look: &Look<'_>) -> Result<Decision, Failure>;
+    /// [`Step::instead`].
+    fn instead(&self, _: &Spec, _: &Facts, _: &Failure, _: Tried) -> Option<Instead> {
+        None
+    }
 }
 
 #[async_trait]
@@ -217,5 +244,15 @@ impl<S: Step> AnyStep for S {
         };
         let seen = serde_json::to_value(&seen).expect("a step's Seen is plain data");
         Ok(Decision { seen, plan })
+    }
+
+    fn instead(
+        &self,
+        spec: &Spec,
+        facts: &Facts,
+        failure: &Failure,
+        tried: Tried,
+    ) -> Option<Instead> {
+        Step::instead(self, spec, facts, failure, tried)
     }
 }

@@ -163,6 +163,15 @@ impl View {
                 self.trail = Trail::default();
             }
             Record::Requested { request: Request::Resume { .. } | Request::Abort { .. } } => {
+                self.trail = Trail::default()
+            }
+            Record::Requested { request: Request::RollBack { .. } } => {
+                // Another side is the fenced one now.
+                self.opened = None;
+                self.trail = Trail::default();
+            }
+            Record::Returned { .. } => {
+                self.entered_at = entry.at;
                 self.trail = Trail::default();
             }
             Record::Intended { action, cause: Cause::Watch, .. } => {

@@ -8,19 +8,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use landfall_core::action::{CloudAction, NewReplicaCluster, NewWriter};
+use landfall_core::action::{
+    CloudAction, DatabaseAction, NewReplicaCluster, NewWriter, ParameterChange,
+};
 use landfall_core::conformance::cloud::{self, CloudFixture};
 use landfall_core::conformance::database::{self, DatabaseFixture};
 use landfall_core::conformance::router::{self, RouterFixture};
 use landfall_core::conformance::store::{self, StoreFixture, Task};
 use landfall_core::conformance::tests::{self, TestsFixture};
+use landfall_core::conformance::way_back::{self, WayBackFixture};
 use landfall_core::ids::{
     DatabaseName, Endpoint, Epoch, InstanceId, ParameterGroupName, SecurityGroupId, ServiceName,
 };
+use landfall_core::port::cloud::{ApplyType, GroupLevel};
 use landfall_core::port::database::SessionState;
 use landfall_core::port::{Clock, Cloud, Database, Router, Stamp, Tests};
 use landfall_core::spec::CommandTest;
-use landfall_flow::model::{Delays, MemoryStore, Sabotage, TARGET_AT, World, run_to_end};
+use landfall_flow::model::{
+    Delays, MemoryStore, SEQUENCE, Sabotage, TARGET_AT, World, run_to_end,
+};
 
 const AT_MOST: Duration = Duration::from_hours(1);
 
@@ -252,6 +258,82 @@ fn the_models_servers_keep_every_promise() {
         with_replica(&world).await;
         database::every_promise(&servers).await;
     });
+}
+
+struct Ends(World);
+
+/// A promoted target whose cluster group says that it writes what decoding needs.
+async fn with_target(world: &World) {
+    let stamp = Stamp { migration: "orders".into(), epoch: Epoch(1) };
+    let (level, name) = (GroupLevel::Cluster, ParameterGroupName::new("orders-cluster"));
+    let family = "aurora-postgresql15".to_owned();
+    let create = CloudAction::CreateParameterGroup { level, name: name.clone(), family };
+    let logical = ParameterChange {
+        name: "rds.logical_replication".to_owned(),
+        value: "1".to_owned(),
+        apply_type: ApplyType::Static,
+    };
+    let set = CloudAction::SetParameters { level, name, changes: vec![logical] };
+    for action in [create, set] {
+        Cloud::act(world, &action, &stamp).await.expect("a group is made");
+    }
+    with_replica(world).await;
+    let markers = DatabaseAction::CreateMarkerTable { at: source_at() };
+    Database::act(world, &markers).await.expect("a marker table is made");
+    world.sleep(Duration::from_secs(1)).await;
+    let promote = CloudAction::PromoteCluster { cluster: "orders-aurora".into() };
+    Cloud::act(world, &promote, &stamp).await.expect("it is promoted");
+    world.sleep(Duration::from_secs(10)).await;
+}
+
+#[async_trait]
+impl WayBackFixture for Ends {
+    fn port(&self) -> &dyn Database {
+        &self.0
+    }
+
+    fn publisher(&self) -> Endpoint {
+        target_at()
+    }
+
+    fn subscriber(&self) -> Endpoint {
+        source_at()
+    }
+
+    fn nowhere(&self) -> Endpoint {
+        Endpoint::new("nowhere.model", 5432)
+    }
+
+    fn application(&self) -> (DatabaseName, String) {
+        (DatabaseName::new("shop"), SEQUENCE.to_owned())
+    }
+
+    async fn write(&self) {
+        self.0.meddle(|world| world.row_on_target());
+    }
+
+    async fn arrived(&self) -> u64 {
+        self.0.ledger().source.len() as u64
+    }
+
+    async fn change(&self) {
+        self.0.meddle(|world| world.change_target());
+    }
+
+    async fn moment(&self) {
+        self.0.sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[test]
+fn the_models_way_back_keeps_every_promise() {
+    let world = World::new(Delays::default(), Sabotage::None);
+    let ends = Ends(world.clone());
+    on(&world, async {
+        with_target(&world).await;
+        way_back::every_promise(&ends).await;
+    });
+    assert_eq!(world.broken(), Vec::<String>::new());
 }
 
 struct Owner(World);

@@ -4,23 +4,33 @@ use std::collections::BTreeSet;
 
 use landfall_core::journal::Commitment;
 use landfall_core::problem::Writes;
-use landfall_core::status::Road;
-use landfall_flow::process::{Row, Undo, Window, position, table};
+use landfall_core::status::{Line, Road};
+use landfall_flow::process::{REVERSE, Row, Undo, Window, position, table};
 
-const ROADS: [Road; 1] = [Road::Physical];
+/// A table, with the place of its point of no return.
+struct Table {
+    name: String,
+    line: Line,
+    rows: &'static [Row],
+    point: usize,
+}
 
-/// Every table, with the place of its point of no return.
-fn tables() -> impl Iterator<Item = (Road, &'static [Row], usize)> {
-    ROADS.into_iter().map(|road| {
+/// Every road's way forward, and the one way back.
+fn tables() -> impl Iterator<Item = Table> {
+    let forward = ROADS.into_iter().map(|road| {
         // A new road is an error here until it is in the list.
         match road {
             Road::Physical => {}
         }
-        let rows = table(road);
+        (format!("{road:?}"), Line::Migrate, table(road))
+    });
+    forward.chain([("Reverse".to_owned(), Line::Reverse, REVERSE)]).map(|(name, line, rows)| {
         let point = rows.iter().position(|row| row.commitment == Commitment::Committed);
-        (road, rows, point.expect("every road has a point of no return"))
+        Table { name, line, rows, point: point.expect("every table has a point of no return") }
     })
 }
+
+const ROADS: [Road; 1] = [Road::Physical];
 
 fn id(row: &Row) -> &'static str {
     row.step.id()
@@ -28,21 +38,21 @@ fn id(row: &Row) -> &'static str {
 
 #[test]
 fn ids_are_unique_and_never_renamed() {
-    for (road, rows, _) in tables() {
+    for Table { name, rows, .. } in tables() {
         let ids: Vec<_> = rows.iter().map(id).collect();
         let distinct: BTreeSet<_> = ids.iter().collect();
-        assert_eq!(distinct.len(), ids.len(), "{road:?}");
+        assert_eq!(distinct.len(), ids.len(), "{name}");
         for (at, id) in ids.iter().enumerate() {
             assert_eq!(position(rows, id), Some(at));
         }
         // Ids are stored in every journal: a row may be added, none may be renamed.
-        insta::assert_snapshot!(format!("{road:?}"), ids.join("\n"));
+        insta::assert_snapshot!(name, ids.join("\n"));
     }
 }
 
 #[test]
 fn every_row_can_be_undone_up_to_the_point_of_no_return() {
-    for (_, rows, point) in tables() {
+    for Table { rows, point, .. } in tables() {
         for (at, row) in rows.iter().enumerate() {
             let refused = row.undo == Undo::Refused;
             assert_eq!(refused, at >= point, "{}: {:?}", id(row), row.undo);
@@ -54,10 +64,13 @@ fn every_row_can_be_undone_up_to_the_point_of_no_return() {
 
 #[test]
 fn phases_come_in_order_and_name_their_steps() {
-    for (road, rows, _) in tables() {
-        assert!(rows.is_sorted_by_key(|row| row.phase), "{road:?}");
+    for Table { name, line, rows, .. } in tables() {
+        assert!(rows.is_sorted_by_key(|row| row.phase), "{name}");
         for row in rows {
-            let prefix = format!("{}.", row.phase);
+            let prefix = match line {
+                Line::Migrate => format!("{}.", row.phase),
+                Line::Reverse => "reverse.".to_owned(),
+            };
             let name = id(row).strip_prefix(&prefix);
             assert!(name.is_some_and(|name| !name.is_empty()), "{} in {}", id(row), row.phase);
         }
@@ -66,34 +79,37 @@ fn phases_come_in_order_and_name_their_steps() {
 
 #[test]
 fn the_pause_is_one_window_that_ends_with_the_release() {
-    for (_, rows, point) in tables() {
+    for Table { line, rows, point, .. } in tables() {
         let paused: Vec<_> =
             (0..rows.len()).filter(|at| rows[*at].window == Window::Pause).collect();
         let first = *paused.first().expect("a cutover pauses");
         assert_eq!(paused, (first..=point).collect::<Vec<_>>());
-        assert_eq!(id(&rows[first]), "quiesce.hold_traffic");
-        assert_eq!(id(&rows[point]), "cutover.release_traffic");
+        let ends = match line {
+            Line::Migrate => ["quiesce.hold_traffic", "cutover.release_traffic"],
+            Line::Reverse => ["reverse.hold_traffic", "reverse.release_traffic"],
+        };
+        assert_eq!([id(&rows[first]), id(&rows[point])], ends);
     }
 }
 
 #[test]
-fn writes_go_from_the_source_to_nobody_to_the_target() {
-    let order = |writes| match writes {
-        Writes::Source => 0,
-        Writes::Nobody => 1,
-        Writes::Target => 2,
-    };
-    for (_, rows, point) in tables() {
+fn writes_go_from_one_side_to_nobody_to_the_other() {
+    for Table { line, rows, point, .. } in tables() {
+        let order = |writes| match (line, writes) {
+            (_, Writes::Nobody) => 1,
+            (Line::Migrate, Writes::Source) | (Line::Reverse, Writes::Target) => 0,
+            (Line::Migrate, Writes::Target) | (Line::Reverse, Writes::Source) => 2,
+        };
         assert!(rows.iter().map(|row| order(row.writes)).is_sorted());
         for (at, row) in rows.iter().enumerate() {
-            assert_eq!(row.writes == Writes::Target, at >= point, "{}", id(row));
+            assert_eq!(order(row.writes) == 2, at >= point, "{}", id(row));
         }
     }
 }
 
 #[test]
 fn every_row_says_what_is_safe_in_full_sentences() {
-    for (_, rows, _) in tables() {
+    for Table { rows, .. } in tables() {
         for row in rows {
             let starts = row.safe.chars().next().is_some_and(char::is_uppercase);
             assert!(starts && row.safe.ends_with('.'), "{}: {:?}", id(row), row.safe);

@@ -24,7 +24,7 @@ use crate::cloud::names::random_word;
 use crate::cloud::standing::Pretence;
 use crate::door;
 use crate::faults::{Fault, Order};
-use crate::supervisor::{Access, Error, Lab, Listing, NewInstance, TextRow};
+use crate::supervisor::{Access, Capture, Error, Lab, Listing, NewInstance, TextRow};
 
 const CLOSING_BOUND: Duration = Duration::from_secs(2);
 
@@ -65,6 +65,7 @@ impl Control {
             .route("/pretences", post(pretend))
             .route("/gateway", post(start_gateway).delete(stop_gateway))
             .route("/sidecar", post(start_sidecar))
+            .route("/capture", post(start_capture).delete(stop_capture))
             .route("/sql", post(sql))
             .route("/shutdown", post(shut_down))
             .layer(from_fn_with_state(desk.clone(), admit))
@@ -194,6 +195,15 @@ async fn start_gateway(State(desk): State<Desk>, Json(it): Json<Bootstrap>) -> A
 
 async fn start_sidecar(State(desk): State<Desk>, Json(it): Json<Bootstrap>) -> Answer<()> {
     desk.lab.start_sidecar(it.bootstrap, it.admin).await.map(Json).map_err(failed)
+}
+
+async fn start_capture(State(desk): State<Desk>) -> Answer<Capture> {
+    desk.lab.start_capture().await.map(Json).map_err(failed)
+}
+
+async fn stop_capture(State(desk): State<Desk>) -> Json<()> {
+    desk.lab.stop_capture().await;
+    Json(())
 }
 
 async fn stop_gateway(State(desk): State<Desk>) -> Json<()> {

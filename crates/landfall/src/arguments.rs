@@ -54,6 +54,18 @@ pub(crate) struct Common {
     /// Directory of the state [default: $XDG_STATE_HOME/landfall or ~/.local/state/landfall]
     #[arg(long, global = true, value_name = "DIR", env = "LANDFALL_STATE", hide_env_values = true)]
     pub(crate) state: Option<PathBuf>,
+    /// A PostgreSQL database as the store, for several servers: postgres://USER@HOST:PORT/DATABASE
+    /// [default: a file in the state directory]
+    #[arg(long, global = true, value_name = "URL", env = "LANDFALL_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// Where its password is: file:PATH or env:VARIABLE
+    #[arg(long, global = true, value_name = "REF", env = "LANDFALL_STORE_PASSWORD_FROM")]
+    #[arg(hide_env_values = true, hide_short_help = true)]
+    pub(crate) store_password: Option<String>,
+    /// The authorities its certificate must lead to, PEM [default: the machine's]
+    #[arg(long, global = true, value_name = "FILE", env = "LANDFALL_STORE_ROOTS")]
+    #[arg(hide_env_values = true, hide_short_help = true)]
+    pub(crate) store_roots: Option<PathBuf>,
     /// Write JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -107,6 +119,8 @@ pub(crate) enum Command {
     },
     /// Undo everything and return to the source; refused after the point of no return
     Abort(OrderArguments),
+    /// Return to the source after the release, with everything written since
+    RollBack(RollBack),
     /// Accept the target: what becomes of the source is then done as the spec says
     Retire(Retire),
     /// The evidence of a move: a page, JSON, or a signed bundle
@@ -238,6 +252,15 @@ pub(crate) struct OrderArguments {
     /// Why, for the journal
     #[arg(long, default_value = "")]
     pub(crate) why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollBack {
+    #[command(flatten)]
+    pub(crate) order: OrderArguments,
+    /// Go back although something is lost, and why; it is recorded with what that is
+    #[arg(long, value_name = "WHY")]
+    pub(crate) accept_loss: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use landfall_api::Client;
 use landfall_api::core::spec::SecretReference;
-use landfall_server::{Config, Role, Server, Token, XdsSecurity};
+use landfall_server::{Config, PostgresAddress, Role, Server, Token, XdsSecurity, read_secret};
 
 use crate::arguments::{Common, Times};
 use crate::exit::Exit;
@@ -68,8 +69,10 @@ pub(crate) fn config(
 ) -> Result<Config, Stop> {
     let Times { call: call_timeout, hold: hold_timeout, xds: xds_security } = times;
     let evidence_key = evidence_key(common)?;
+    let store = store(common, call_timeout)?;
     Ok(Config {
         state: state(common)?,
+        store,
         listen,
         role,
         token: None,
@@ -91,6 +94,24 @@ fn evidence_key(common: &Common) -> Result<Option<SecretReference>, Stop> {
         )
     })?;
     Ok(Some(reference))
+}
+
+/// The store that several servers share, when one is named.
+fn store(common: &Common, call: Duration) -> Result<Option<PostgresAddress>, Stop> {
+    let Some(url) = &common.store else { return Ok(None) };
+    let address = PostgresAddress::parse(url, call.max(Config::STORE_TIMEOUT))
+        .map_err(|why| Stop::mistake(format!("--store: {why}.")))?
+        .with_root_certificate(common.store_roots.clone());
+    let Some(text) = &common.store_password else { return Ok(Some(address)) };
+    let reference = SecretReference::try_from(text.clone()).map_err(|_| {
+        // The text may be the password: it is not repeated.
+        Stop::mistake("--store-password takes file:PATH or env:VARIABLE, never the password.")
+    })?;
+    let find = move || match read_secret(&reference) {
+        Ok(secret) => Ok(secret.expose().clone()),
+        Err(failure) => Err(failure.detail),
+    };
+    Ok(Some(address.with_password(find)))
 }
 
 /// The state directory: what was named, or the user's.

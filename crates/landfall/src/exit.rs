@@ -39,7 +39,7 @@ impl Exit {
         (Self::Mistake, "a mistake in the command line or the spec, or an unknown name"),
         (Self::Refused, "cannot be done in this state"),
         (Self::Stopped, "the move is stopped by a problem, or blockers were found"),
-        (Self::Undone, "the move was undone; the source is the database, as before"),
+        (Self::Undone, "the move was undone or rolled back; the source is the database"),
         (Self::Unreachable, "the server, AWS, the database or the store cannot be reached or used"),
         (Self::Gate, "the move waits for an approval"),
         (Self::Paused, "the move is paused by a person"),

@@ -179,6 +179,10 @@ pub(crate) fn closing(view: &MoveView, width: usize) -> String {
         Run::Finished { outcome: Outcome::Undone } => {
             wrap(&format!("{name} is undone; everything is as before. {}", view.writes))
         }
+        Run::Finished { outcome: Outcome::RolledBack } => wrap(&format!(
+            "{name} is rolled back; the target is kept, fenced, until somebody deletes it. {}",
+            view.writes
+        )),
         Run::Running | Run::Waiting { .. } => {
             wrap(&format!("{name} goes on. landfall watch {name} follows it."))
         }
@@ -191,7 +195,7 @@ pub(crate) fn exit(view: &MoveView) -> Exit {
         Run::Finished { outcome: Outcome::Moved } | Run::Running | Run::Waiting { .. } => {
             Exit::Done
         }
-        Run::Finished { outcome: Outcome::Undone } => Exit::Undone,
+        Run::Finished { outcome: Outcome::Undone | Outcome::RolledBack } => Exit::Undone,
         Run::AwaitingApproval { .. } => Exit::Gate,
         Run::NeedsHuman { .. } => Exit::Stopped,
         Run::Paused { .. } => Exit::Paused,

@@ -15,12 +15,15 @@ use landfall_core::port::database::{
     Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
     WriteCounters,
 };
+use landfall_core::port::way_back::{
+    PublisherView, Room, Sequences, SubscriberView, Survey, WayBackName,
+};
 use landfall_core::{DatabaseName, Endpoint, Failure, FailureKind};
 
 use crate::access::AccessOptions;
 use crate::call::Call;
 use crate::connections::Connections;
-use crate::{analyze, marker, questions, reads, server, sessions, smoke};
+use crate::{analyze, marker, questions, reads, server, sessions, smoke, way_back};
 
 /// SQL access to servers; shared freely, for source and target alike.
 pub struct PostgresDatabase {
@@ -120,6 +123,53 @@ impl Database for PostgresDatabase {
         questions::ask(self.call(at, &what), questions).await
     }
 
+    async fn markers(
+        &self,
+        at: &Endpoint,
+        token: &str,
+    ) -> Result<BTreeMap<DatabaseName, MarkerView>, Failure> {
+        let what = format!("read the markers of {at}");
+        self.bounded(&what, way_back::markers(self.call(at, &what), token)).await
+    }
+
+    async fn survey(&self, at: &Endpoint) -> Result<BTreeMap<DatabaseName, Survey>, Failure> {
+        let what = format!("read the tables of {at}");
+        self.bounded(&what, way_back::survey(self.call(at, &what))).await
+    }
+
+    async fn room(&self, at: &Endpoint) -> Result<Room, Failure> {
+        let what = format!("read room for a way back of {at}");
+        self.bounded(&what, way_back::room(self.call(at, &what))).await
+    }
+
+    async fn publisher(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, PublisherView>, Failure> {
+        let what = format!("read publications of {at}");
+        self.bounded(&what, way_back::publisher(self.call(at, &what), name)).await
+    }
+
+    async fn subscriber(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, SubscriberView>, Failure> {
+        let what = format!("read subscriptions of {at}");
+        self.bounded(&what, way_back::subscriber(self.call(at, &what), name)).await
+    }
+
+    async fn reaches(&self, from: &Endpoint, to: &Endpoint) -> Result<Result<(), String>, Failure> {
+        let what = format!("read the way between the servers of {from}");
+        self.bounded(&what, way_back::reaches(self.call(from, &what), to)).await
+    }
+
+    async fn sequences(&self, at: &Endpoint) -> Result<Sequences, Failure> {
+        let what = format!("read sequences of {at}");
+        self.bounded(&what, way_back::sequences(self.call(at, &what))).await
+    }
+
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {
         let what = action.to_string();
         match action {
@@ -134,6 +184,9 @@ impl Database for PostgresDatabase {
             }
             DatabaseAction::Analyze { at, database, tables } => {
                 analyze::tables(self.call(at, &what), database, tables, self.call_timeout).await?;
+            }
+            DatabaseAction::WayBack(action) => {
+                self.bounded(&what, way_back::act(&self.connections, action)).await?;
             }
             DatabaseAction::TerminateSessions { at, class } => {
                 let end = sessions::terminate(self.call(at, &what), *class);

@@ -10,6 +10,7 @@ use landfall_core::{DatabaseName, Failure};
 use tracing::debug;
 
 use crate::call::Call;
+use crate::quote::Identifier;
 
 pub(crate) async fn tables(
     call: Call<'_>,
@@ -22,7 +23,7 @@ pub(crate) async fn tables(
     let lease = call.connections.lend(&place).await.map_err(|error| call.failed(error))?;
     for (schema, table) in tables {
         let left = give_up.saturating_duration_since(Instant::now());
-        let sql = format!("analyze {}.{}", quoted(schema), quoted(table));
+        let sql = format!("analyze {}.{}", Identifier(schema), Identifier(table));
         match tokio::time::timeout(left, lease.client.batch_execute(&sql)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%database, table, %error, "a table was not analyzed"),
@@ -32,23 +33,4 @@ pub(crate) async fn tables(
     }
     call.connections.keep(&place, lease);
     Ok(())
-}
-
-/// An identifier as SQL takes it, whatever is in it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn any_name_stays_a_name() {
-        for (name, expected) in
-            [("orders", "\"orders\""), ("a\"; drop", "\"a\"\"; drop\""), ("ü.x\n", "\"ü.x\n\"")]
-        {
-            assert_eq!(quoted(name), expected);
-        }
-    }
 }

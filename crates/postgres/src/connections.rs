@@ -88,6 +88,21 @@ impl Connections {
         &self.first_database
     }
 
+    /// The bound of a call.
+    pub(crate) const fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// Whether a server's own connections are to be encrypted, as libpq says it.
+    pub(crate) fn ssl_mode(&self) -> &'static str {
+        match self.config.get_ssl_mode() {
+            SslMode::Disable => "disable",
+            SslMode::Prefer => "prefer",
+            // The driver's enum may grow; anything else is stricter than these two.
+            _ => "require",
+        }
+    }
+
     /// Asks one read-only question, on a new connection when the kept one is broken.
     pub(crate) async fn ask(
         &self,

@@ -14,6 +14,7 @@ mod connections;
 mod fault;
 mod marker;
 mod questions;
+mod quote;
 mod reads;
 mod secret;
 mod server;
@@ -22,6 +23,7 @@ mod slots;
 mod smoke;
 mod tls;
 mod trouble;
+mod way_back;
 
 pub use access::{AccessOptions, Encryption};
 pub use adapter::PostgresDatabase;

@@ -1,20 +1,21 @@
 //! The marker: a committed row of ours whose position in the log proves what a replica has.
 //!
-//! It lives in the first database, in a schema and a table that carry our comment; without the
-//! comment they are somebody else's and are neither written nor dropped. Each action is one
-//! transaction, so that dying half-way leaves all of it or nothing.
+//! It lives in every database, in a schema and a table that carry our comment; without the comment
+//! they are somebody else's and are neither written nor dropped. Each database is one transaction,
+//! and the first one, where most look, comes last: where its table stands all others stand, and
+//! where it is gone all others are. Dying half-way leaves what a repeat completes.
 
 use landfall_core::port::database::MarkerView;
-use landfall_core::{Failure, FailureKind, Lsn};
+use landfall_core::{DatabaseName, Failure, FailureKind, Lsn};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Error, Transaction};
 
 use crate::call::Call;
+use crate::quote::Identifier;
+use crate::reads;
 use crate::trouble::Trouble;
-
-/// What makes an object ours. Stored in servers: never reworded.
-const OURS: &str = "made by Landfall";
+use crate::way_back::{OURS, Visit, in_each};
 
 /// The position is taken by the row's own projection, so after the row was seen; a row is seen
 /// only when its commit is flushed, so the position is at or behind the marker's commit.
@@ -67,13 +68,23 @@ enum Found {
 }
 
 pub(crate) async fn view(call: Call<'_>, token: &str) -> Result<MarkerView, Failure> {
-    let rows = match call.try_ask(MARKER, &[&token]).await {
+    view_in(&first(call), token).await
+}
+
+/// Where the server-wide marker is.
+fn first(call: Call<'_>) -> Visit<'_> {
+    Visit::new(call, call.connections.first_database())
+}
+
+/// The same in one database.
+pub(crate) async fn view_in(visit: &Visit<'_>, token: &str) -> Result<MarkerView, Failure> {
+    let rows = match visit.call.connections.ask(&visit.place, MARKER, &[&token]).await {
         Ok(rows) => rows,
         Err(error) if is_missing(&error) => return Ok(MarkerView::NoTable),
-        Err(error) => return Err(call.failed(error)),
+        Err(error) => return Err(visit.failed(error)),
     };
     let Some(row) = rows.first() else { return Ok(MarkerView::Absent) };
-    let position: Option<PgLsn> = row.try_get(0).map_err(|error| call.failed(error))?;
+    let position: Option<PgLsn> = row.try_get(0).map_err(|error| visit.failed(error))?;
     Ok(MarkerView::Visible { flush_lsn: position.map(|position| Lsn(position.into())) })
 }
 
@@ -83,10 +94,31 @@ fn is_missing(trouble: &Trouble) -> bool {
     })
 }
 
-/// Makes schema and table, or finds them made.
+/// Every database but the first one.
+async fn others(call: Call<'_>) -> Result<Vec<DatabaseName>, Failure> {
+    let mut databases = reads::databases(call).await?;
+    databases.retain(|database| database != call.connections.first_database());
+    Ok(databases)
+}
+
+/// Makes schema and table in every database, or finds them made.
 pub(crate) async fn create(call: Call<'_>) -> Result<(), Failure> {
-    let failed = |error: Error| call.failed(error);
-    let mut lease = call.lend().await?;
+    let others = others(call).await?;
+    in_each(call, others, |visit| async move { create_in(&visit).await }).await?;
+    create_in(&first(call)).await
+}
+
+async fn create_in(visit: &Visit<'_>) -> Result<(), Failure> {
+    let failed = |error: Error| {
+        let mut failure = visit.failed(error);
+        if failure.kind == FailureKind::Denied {
+            let database = Identifier(visit.database().as_str());
+            let remedy = "; our role needs: grant create on database";
+            failure.detail = format!("{}{remedy} {database} to it", failure.detail);
+        }
+        failure
+    };
+    let mut lease = visit.lend().await?;
     let transaction = lease.client.transaction().await.map_err(failed)?;
     match found(&transaction).await.map_err(failed)? {
         Found::Nothing => {
@@ -95,47 +127,58 @@ pub(crate) async fn create(call: Call<'_>) -> Result<(), Failure> {
         }
         Found::EmptySchema => run(&transaction, &CREATE_TABLE).await.map_err(failed)?,
         Found::Table => {}
-        Found::Foreign(what) => return Err(foreign(call, what)),
+        Found::Foreign(what) => return Err(foreign(visit, what)),
     }
     transaction.commit().await.map_err(failed)?;
-    call.keep(lease);
+    visit.keep(lease);
     Ok(())
 }
 
 /// Drops what is ours and only that: PostgreSQL itself refuses when something else is in the
 /// schema or depends on the table.
 pub(crate) async fn drop(call: Call<'_>) -> Result<(), Failure> {
+    let others = others(call).await?;
+    in_each(call, others, |visit| async move { drop_in(&visit).await }).await?;
+    drop_in(&first(call)).await
+}
+
+async fn drop_in(visit: &Visit<'_>) -> Result<(), Failure> {
     let failed = |error: Error| {
         if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) {
             let detail = "schema landfall holds something that is not ours, or something depends \
                           on the marker table; nothing was dropped";
-            return Failure::new(FailureKind::TakenByAnother, call.what, detail);
+            return visit.failure(FailureKind::TakenByAnother, detail);
         }
-        call.failed(error)
+        visit.failed(error)
     };
-    let mut lease = call.lend().await?;
+    let mut lease = visit.lend().await?;
     let transaction = lease.client.transaction().await.map_err(failed)?;
     match found(&transaction).await.map_err(failed)? {
         Found::Nothing => {}
         Found::EmptySchema => run(&transaction, &[DROP_SCHEMA]).await.map_err(failed)?,
         Found::Table => run(&transaction, &[DROP_TABLE, DROP_SCHEMA]).await.map_err(failed)?,
-        Found::Foreign(what) => return Err(foreign(call, what)),
+        Found::Foreign(what) => return Err(foreign(visit, what)),
     }
     transaction.commit().await.map_err(failed)?;
-    call.keep(lease);
+    visit.keep(lease);
     Ok(())
 }
 
 /// Commits the marker and flushes the log behind it, also when it was there before.
 pub(crate) async fn write(call: Call<'_>, token: &str) -> Result<(), Failure> {
-    let failed = |error: Error| call.failed(error);
-    let mut lease = call.lend().await?;
+    write_in(&first(call), token).await
+}
+
+/// The same in one database.
+pub(crate) async fn write_in(visit: &Visit<'_>, token: &str) -> Result<(), Failure> {
+    let failed = |error: Error| visit.failed(error);
+    let mut lease = visit.lend().await?;
     let transaction = lease.client.transaction().await.map_err(failed)?;
     run(&transaction, &[DURABLE]).await.map_err(failed)?;
     transaction.execute(WRITE, &[&token]).await.map_err(failed)?;
     transaction.execute(FLUSH, &[&token]).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
-    call.keep(lease);
+    visit.keep(lease);
     Ok(())
 }
 
@@ -161,7 +204,7 @@ async fn found(transaction: &Transaction<'_>) -> Result<Found, Error> {
     })
 }
 
-fn foreign(call: Call<'_>, what: &str) -> Failure {
+fn foreign(visit: &Visit<'_>, what: &str) -> Failure {
     let detail = format!("a {what} exists that our role did not make");
-    Failure::new(FailureKind::TakenByAnother, call.what, detail)
+    visit.failure(FailureKind::TakenByAnother, &detail)
 }

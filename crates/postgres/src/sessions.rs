@@ -6,7 +6,9 @@
 //! signal: only another look tells that they have gone.
 //!
 //! Ours are the sessions of this role under our application name: those of another orchestrator,
-//! or of one that was killed a moment ago, write nothing but our own schema either. A walsender
+//! or of one that was killed a moment ago, write nothing but our own schema either. The workers of
+//! our way back are ours too: they write what the other side has committed, and the other side
+//! takes the writes. Anybody else's subscription brings rows of its own. A walsender
 //! of logical decoding may run SQL as well; the write counters are what watches it.
 
 use std::time::Duration;
@@ -23,7 +25,7 @@ use crate::connections::APPLICATION;
 ///
 /// Without `pg_read_all_stats` the type, the state and the name of others are null. A background
 /// process has no role, except those that start others or that the provider runs as its own.
-/// What remains (an apply worker, a job of pg_cron) can write, and counts as a client.
+/// What remains (an apply worker of others, a job of pg_cron) can write, and counts as a client.
 macro_rules! with_session {
     () => {
         "
@@ -34,6 +36,9 @@ with session as (
       when backend_type = 'walsender' then 'replication'
       when backend_type in ('client backend', 'parallel worker')
            and application_name = $1 and usename = session_user then 'ours'
+      when backend_type like 'logical replication %worker'
+           and pid in (select pid from pg_stat_subscription
+                       where subname like 'landfall\\_back\\_%') then 'ours'
       when usename = 'rdsadmin' then 'server'
       when backend_type is null then 'unknown'
       when backend_type in ('client backend', 'parallel worker') then 'client'

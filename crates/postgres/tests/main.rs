@@ -23,3 +23,5 @@ mod sessions;
 mod smoke;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod way_back;

@@ -35,6 +35,8 @@ pub(crate) fn words(entry: &Entry) -> String {
         Record::Stopped { problem } => format!("stopped by {}: {}", problem.code, problem.primary),
         Record::Finished { outcome: Outcome::Moved } => "finished: moved".to_owned(),
         Record::Finished { outcome: Outcome::Undone } => "finished: undone".to_owned(),
+        Record::Finished { outcome: Outcome::RolledBack } => "finished: rolled back".to_owned(),
+        Record::Returned { .. } => "the roll-back was undone; the move goes on".to_owned(),
     }
 }
 
@@ -45,6 +47,10 @@ fn requested(request: &Request) -> String {
         Request::Approve { gate, by, note } => format!("{by} approved {gate}{}", because(note)),
         Request::Pause { by, why } => format!("{by} paused{}", because(why)),
         Request::Resume { by } => format!("{by} resumed"),
+        Request::RollBack { by, why, accept_loss } => {
+            let loss = accept_loss.as_ref().map(|words| format!(", accepting a loss: {words}"));
+            format!("{by} asked to roll back{}{}", because(why), loss.unwrap_or_default())
+        }
     }
 }
 

@@ -113,6 +113,7 @@ impl People {
             Request::Abort { by, why } => ("aborted", by, why.as_str()),
             Request::Pause { by, why } => ("paused", by, why.as_str()),
             Request::Resume { by } => ("resumed", by, ""),
+            Request::RollBack { by, why, .. } => ("rolled back", by, why.as_str()),
         };
         if verb != "paused"
             && let Some(trouble) = self.troubles.last_mut()

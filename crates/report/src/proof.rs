@@ -89,6 +89,7 @@ pub(crate) fn completed<'a>(entries: &'a [Entry], step: &str) -> Option<&'a Valu
             | Record::Waiting { .. }
             | Record::GateOpened { .. }
             | Record::Requested { .. }
+            | Record::Returned { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => None,
         }

@@ -150,6 +150,9 @@ pub struct Report {
     pub sessions_ended: SessionsEnded,
     /// Said to people without stopping.
     pub warnings: Vec<String>,
+    /// How what stands before or beside the target was when it came to stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub equipped: Vec<String>,
     /// Proxies that were not waited for, and why.
     pub proxies_left: Vec<(String, String)>,
     /// What the move made and changed.
@@ -207,6 +210,11 @@ impl Report {
             comparison: facts.comparison,
             sessions_ended: facts.sessions_ended,
             warnings: facts.warnings.into_values().collect(),
+            equipped: facts
+                .equipped
+                .into_iter()
+                .map(|(what, state)| format!("{what}: {state}"))
+                .collect(),
             proxies_left: facts.left_behind.into_iter().collect(),
             name,
             spec,
@@ -279,6 +287,9 @@ fn verdict(status: &Status, facts: &Facts, spec: &Spec, pause: Option<&Pause>) -
         }
         Run::Finished { outcome: Outcome::Undone } => {
             ("undone", format!("Undone: {source} is the database, as before."))
+        }
+        Run::Finished { outcome: Outcome::RolledBack } => {
+            ("rolled back", format!("Rolled back: {source} is the database; {target} is kept."))
         }
         run @ (Run::Running
         | Run::Waiting { .. }

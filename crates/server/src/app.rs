@@ -9,12 +9,13 @@ use landfall_api::{
     ServiceRoute, StartMove, Started, WaitingAt,
 };
 use landfall_core::action::RouteAction;
-use landfall_core::journal::{Request, Store};
+use landfall_core::journal::{Request, Store, StoreError};
 use landfall_core::port::{Clock, Router};
 use landfall_core::status::{Outcome, Phase, Run};
 use landfall_core::{Code, Failure, MigrationName, Problem, Seq, Series, ServiceName, Spec, spec};
 use landfall_flow::steps::ACCEPT_GATE;
 use landfall_flow::{View, process};
+use tokio::time::MissedTickBehavior;
 
 use crate::drivers::Drivers;
 use crate::refusal::{Refused, told, unknown};
@@ -23,6 +24,9 @@ use crate::world::World;
 
 /// How long an answer waits for what the gateways show.
 const WAITING_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often moves are looked for that nobody drives here.
+const TAKEN_EVERY: Duration = Duration::from_secs(2);
 
 /// The gate before the source is deleted.
 const RETIREMENT_GATE: &str = "approve_retirement";
@@ -47,8 +51,10 @@ impl App {
             self.world.ports(&spec).await?;
         }
         let known = View::load(self.store.as_ref(), &name).await?;
-        let undone = Run::Finished { outcome: Outcome::Undone };
-        let new = known.is_none_or(|view| view.status.run == undone);
+        let over = |run: &Run| {
+            matches!(run, Run::Finished { outcome: Outcome::Undone | Outcome::RolledBack })
+        };
+        let new = known.is_none_or(|view| over(&view.status.run));
         landfall_flow::start(self.store.as_ref(), self.clock.as_ref(), spec, &asked.by).await?;
         let view = self.view(&name).await?;
         if !view.status.is_finished() {
@@ -84,13 +90,21 @@ impl App {
         Ok(standing::whole(view, around))
     }
 
-    /// What is measured while a replica follows; before and after nobody looks at it live.
+    /// What is measured while a replica follows, and behind the release while the source does;
+    /// before, between and after nobody looks at it live.
     async fn measured(&self, view: &View) -> Result<BTreeMap<Series, Measured>, Refused> {
         let mut found = BTreeMap::new();
-        if view.status.phase != Phase::Replicate || view.status.is_finished() {
+        let follows = |series: &Series| match view.status.phase {
+            Phase::Replicate => *series != Series::WayBackLagBytes,
+            Phase::Verify | Phase::Soak => {
+                *series == Series::WayBackLagBytes && view.facts.way_back.is_armed()
+            }
+            Phase::Prepare | Phase::Quiesce | Phase::Cutover | Phase::Retire => false,
+        };
+        if view.status.is_finished() {
             return Ok(found);
         }
-        for series in Series::ALL {
+        for series in Series::ALL.into_iter().filter(follows) {
             let samples = self.store.samples(&view.name, series).await?;
             let in_short = standing::measured(&samples, view.started_at);
             found.extend(in_short.map(|measured| (series, measured)));
@@ -134,9 +148,8 @@ impl App {
         name: &MigrationName,
         after: Seq,
     ) -> Result<History, Refused> {
-        let view = self.view(name).await?;
-        let titles = process::table(view.status.road)
-            .iter()
+        self.view(name).await?;
+        let titles = process::all()
             .map(|row| (row.step.id().to_owned(), row.step.title().to_owned()))
             .collect();
         let entries = self.store.read(name, after).await?;
@@ -243,6 +256,45 @@ impl App {
             xds: self.world.xds().map(|address| address.to_string()),
             moves: self.drivers.as_ref().map(Drivers::states).unwrap_or_default(),
         }
+    }
+
+    /// Looks for moves that nobody drives here: started at another server, or left by one that
+    /// died. Whoever leads keeps the lead; a driver beside it waits for the lease.
+    pub(crate) async fn take_moves(self: Arc<Self>) {
+        let mut over: BTreeMap<MigrationName, Seq> = BTreeMap::new();
+        let mut ticks = tokio::time::interval(TAKEN_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.take_left_moves(&mut over).await {
+                tracing::debug!(%error, "moves of other servers are looked for later");
+            }
+        }
+    }
+
+    /// `over` spares reading the journals of finished moves again while nothing is added to them.
+    async fn take_left_moves(
+        &self,
+        over: &mut BTreeMap<MigrationName, Seq>,
+    ) -> Result<(), StoreError> {
+        let Some(drivers) = &self.drivers else { return Ok(()) };
+        for name in self.store.migrations().await? {
+            if drivers.has(&name) {
+                continue;
+            }
+            if let Some(last) = over.get(&name)
+                && self.store.read(&name, *last).await?.is_empty()
+            {
+                continue;
+            }
+            match View::load(self.store.as_ref(), &name).await {
+                Ok(Some(view)) if view.status.is_finished() => {
+                    over.insert(name, view.last);
+                }
+                Ok(_) | Err(_) => drivers.ensure(&name),
+            }
+        }
+        Ok(())
     }
 
     /// Every unfinished move gets its driver. That of a journal that cannot be read says so, and

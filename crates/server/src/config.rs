@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_core::spec::SecretReference;
+use landfall_store::PostgresAddress;
 
 /// Whether a server moves anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +65,11 @@ impl fmt::Debug for Token {
 /// A server's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The directory of the store.
+    /// The directory of what belongs to this machine: the store, unless there is a shared one,
+    /// keys and certificates.
     pub state: PathBuf,
+    /// The store that several servers share; absent = a file in the directory.
+    pub store: Option<PostgresAddress>,
     /// Where the API answers; port 0 picks a free one.
     pub listen: SocketAddr,
     /// What it does.
@@ -87,6 +91,8 @@ impl Config {
     /// The longest call, unless told otherwise: a lease is twice as long, so a successor of a
     /// killed server waits about three times this.
     pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+    /// The least that a call to a shared store may take: a new connection of a slow machine too.
+    pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
     /// As `landfall envoy bootstrap` writes it, unless told otherwise.
     pub const HOLD_TIMEOUT: Duration = Duration::from_hours(1);
     /// A certificate for traffic, unless told otherwise; renewed at half of it.

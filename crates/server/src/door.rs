@@ -161,7 +161,7 @@ async fn order(
     let order = understood(body)?;
     let request = match (verb.as_str(), order) {
         ("retire", order) => return Ok(Json(Box::pin(app.retire(&name, order)).await?)),
-        ("approve", Order { by, why: note, gate: Some(gate) }) => {
+        ("approve", Order { by, why: note, gate: Some(gate), .. }) => {
             Request::Approve { gate, by, note }
         }
         ("approve", Order { gate: None, .. }) => {
@@ -170,9 +170,22 @@ async fn order(
         ("pause", Order { by, why, .. }) => Request::Pause { by, why },
         ("resume", Order { by, .. }) => Request::Resume { by },
         ("abort", Order { by, why, .. }) => Request::Abort { by, why },
+        ("roll-back", Order { by, why, accept_loss, .. }) => {
+            Request::RollBack { by, why, accept_loss: worded(accept_loss)? }
+        }
         (_, _) => return Err(nothing_here().await),
     };
     Ok(Json(app.request(&name, request).await?))
+}
+
+/// A loss is accepted in words, or not at all.
+fn worded(accepted: Option<String>) -> Result<Option<String>, Refused> {
+    match accepted {
+        Some(words) if words.trim().is_empty() => {
+            Err(ApiProblem::bare(400, "accepting a loss takes a reason").into())
+        }
+        words => Ok(words),
+    }
 }
 
 async fn plan(State(app): Application, body: Body<SpecText>) -> Answer<PlanView> {

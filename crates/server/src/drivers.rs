@@ -17,6 +17,7 @@ use landfall_flow::driver::Gauge;
 use landfall_flow::{Driver, Ended, Pace, View};
 use tokio::task::JoinHandle;
 
+use crate::held::Held;
 use crate::refusal::of_store;
 use crate::world::World;
 
@@ -39,6 +40,8 @@ struct Shared {
     stop: AtomicBool,
     states: Mutex<BTreeMap<MigrationName, Driven>>,
     readings: Mutex<BTreeMap<MigrationName, String>>,
+    /// Moves that hold traffic, as last seen: this is told while the store is away.
+    held: Mutex<BTreeMap<MigrationName, Held>>,
 }
 
 fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,6 +51,14 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Gauge for Shared {
     fn reading(&self, name: &MigrationName, text: &str) {
         open(&self.readings).insert(name.clone(), text.to_owned());
+    }
+
+    fn stands(&self, view: &View) {
+        let mut held = open(&self.held);
+        match Held::of(view) {
+            Some(now) => held.insert(view.name.clone(), now),
+            None => held.remove(&view.name),
+        };
     }
 
     fn stop(&self) -> bool {
@@ -81,6 +92,7 @@ impl Drivers {
             stop: AtomicBool::new(false),
             states: Mutex::default(),
             readings: Mutex::default(),
+            held: Mutex::default(),
         };
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
@@ -94,6 +106,11 @@ impl Drivers {
             let task = tokio::spawn(Arc::clone(&self.shared).drive(name.clone()));
             tasks.insert(name.clone(), task);
         }
+    }
+
+    /// Whether a task of this server has the move.
+    pub(crate) fn has(&self, name: &MigrationName) -> bool {
+        open(&self.tasks).get(name).is_some_and(|task| !task.is_finished())
     }
 
     /// What becomes of a move here.
@@ -138,6 +155,14 @@ impl Shared {
         }
         open(&self.states).remove(&name);
         open(&self.readings).remove(&name);
+        open(&self.held).remove(&name);
+    }
+
+    fn without_store(&self, name: &MigrationName, trouble: StoreTrouble, cause: String) -> Next {
+        let (what, hint) = of_store(trouble);
+        let held = open(&self.held).get(name).map(|held| held.told(self.world.now()));
+        let why = format!("{what}. {hint}{}", held.unwrap_or_default());
+        Next::Again { state: Driven::Stopped { why }, cause: Some(cause) }
     }
 
     /// Whether this is news.
@@ -156,7 +181,9 @@ impl Shared {
         let spec = match View::load(self.store.as_ref(), name).await {
             Ok(Some(view)) => view.spec,
             Ok(None) => return Next::Over,
-            Err(error) => return Next::without_store(error.trouble(), crate::chain(&error)),
+            Err(error) => {
+                return self.without_store(name, error.trouble(), crate::chain(&error));
+            }
         };
         let ports = match self.world.ports_under_way(&spec).await {
             Ok(ports) => ports,
@@ -180,7 +207,7 @@ impl Shared {
                 Next::Again { state: Driven::Elsewhere { holder }, cause: None }
             }
             Ended::LostLease => Next::stopped("another orchestrator took the lead".to_owned()),
-            Ended::Store { trouble, cause } => Next::without_store(trouble, cause),
+            Ended::Store { trouble, cause } => self.without_store(name, trouble, cause),
         }
     }
 }
@@ -197,11 +224,5 @@ enum Next {
 impl Next {
     fn stopped(why: String) -> Self {
         Self::Again { state: Driven::Stopped { why }, cause: None }
-    }
-
-    fn without_store(trouble: StoreTrouble, cause: String) -> Self {
-        let (what, hint) = of_store(trouble);
-        let why = format!("{what}. {hint}");
-        Self::Again { state: Driven::Stopped { why }, cause: Some(cause) }
     }
 }

@@ -45,8 +45,9 @@ fn cutover(view: &View) -> Vec<String> {
             })
             .map(|verdict| verdict.name.as_str())
             .collect();
+        let by_hand = verdicts.iter().filter(|one| one.fate != ParameterFate::Added).count();
         check.push(match lost.len() {
-            0 => format!("All {} parameters set by hand carry over.", verdicts.len()),
+            0 => format!("All {by_hand} parameters set by hand carry over."),
             _ => format!("These parameters do not carry over as they are: {}.", lost.join(", ")),
         });
     }

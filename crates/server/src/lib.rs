@@ -14,6 +14,7 @@ mod door;
 mod drivers;
 mod evidence;
 mod gate;
+mod held;
 mod locked;
 mod logins;
 mod look;
@@ -28,7 +29,9 @@ mod world;
 
 pub use config::{Config, Role, Token, XdsSecurity};
 pub use crash::{CRASH_AT, CRASH_WHEN};
+pub use landfall_postgres::read_secret;
 pub use landfall_route::{bootstrap, pki};
+pub use landfall_store::PostgresAddress;
 pub use server::{Server, StartError};
 
 /// An error with everything that caused it, on one line.

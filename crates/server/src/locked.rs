@@ -12,6 +12,9 @@ use landfall_core::port::database::{
     Answer, ExtensionView, MarkerView, Question, ServerView, Session, SettingView, SlotView,
     WriteCounters,
 };
+use landfall_core::port::way_back::{
+    PublisherView, Room, Sequences, SubscriberView, Survey, WayBackName,
+};
 use landfall_core::{DatabaseName, Endpoint, Failure};
 
 /// Why it cannot be opened.
@@ -70,6 +73,46 @@ impl Database for Locked {
     }
 
     async fn ask(&self, _: &Endpoint, _: &[Question]) -> Result<Vec<Answer>, Failure> {
+        self.refuse()
+    }
+
+    async fn markers(
+        &self,
+        _: &Endpoint,
+        _: &str,
+    ) -> Result<BTreeMap<DatabaseName, MarkerView>, Failure> {
+        self.refuse()
+    }
+
+    async fn survey(&self, _: &Endpoint) -> Result<BTreeMap<DatabaseName, Survey>, Failure> {
+        self.refuse()
+    }
+
+    async fn room(&self, _: &Endpoint) -> Result<Room, Failure> {
+        self.refuse()
+    }
+
+    async fn publisher(
+        &self,
+        _: &Endpoint,
+        _: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, PublisherView>, Failure> {
+        self.refuse()
+    }
+
+    async fn subscriber(
+        &self,
+        _: &Endpoint,
+        _: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, SubscriberView>, Failure> {
+        self.refuse()
+    }
+
+    async fn reaches(&self, _: &Endpoint, _: &Endpoint) -> Result<Result<(), String>, Failure> {
+        self.refuse()
+    }
+
+    async fn sequences(&self, _: &Endpoint) -> Result<Sequences, Failure> {
         self.refuse()
     }
 
@@ -171,6 +214,7 @@ mod tests {
     fn drivers(model: &Model, store: &MemoryStore) -> Drivers {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = Config {
+            store: None,
             state: "nowhere".into(),
             listen: any,
             role: Role::Drives { xds: any },

@@ -10,7 +10,6 @@ use landfall_api::{ApiProblem, EvidenceKey, ReportForm};
 use landfall_assess::Inventory;
 use landfall_core::journal::{Entry, Record};
 use landfall_core::sample::{Sample, Series};
-use landfall_core::status::Road;
 use landfall_core::{MigrationName, Seq};
 use landfall_flow::process;
 use landfall_report::bundle::bundle;
@@ -96,7 +95,7 @@ fn unmade(error: &dyn std::error::Error) -> Refused {
 }
 
 fn titles() -> Titles {
-    let rows = process::table(Road::Physical).iter();
+    let rows = process::all();
     rows.map(|row| (row.step.id().to_owned(), row.step.title().to_owned())).collect()
 }
 

@@ -3,14 +3,15 @@
 //! Started, it answers; told to stop, it ends its drivers between two actions, gives their leases
 //! back, and then stops answering. Killed, it leaves a journal and leases that run out.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use landfall_core::Failure;
 use landfall_core::journal::{Store, StoreError};
-use landfall_store::SqliteStore;
+use landfall_store::{PostgresStore, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,14 +27,23 @@ use crate::world::World;
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state directory.
-    #[error("use the state directory {directory}")]
+    /// The store.
+    #[error("use {place}")]
     Store {
-        /// Which.
-        directory: PathBuf,
+        /// The state directory, or the database.
+        place: String,
         /// Why.
         #[source]
         source: StoreError,
+    },
+    /// The directory of this machine's keys and certificates.
+    #[error("make the state directory {directory}")]
+    State {
+        /// Which.
+        directory: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// The address of the API.
     #[error("answer on {address}")]
@@ -64,12 +74,14 @@ pub struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    /// Takes moves that another server left.
+    looking: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Opens the store, listens, and drives what is unfinished when that is its role.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let store = open(&config)?;
+        let store = open(&config).await?;
         let clock = Arc::new(SystemClock);
         let shared: Arc<World> =
             Arc::new(World::new(config.clone(), Arc::clone(&store), Arc::clone(&clock) as _));
@@ -85,16 +97,19 @@ impl Server {
         let listening = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        if app.drivers.is_some() {
-            app.drive_unfinished()
-                .await
-                .map_err(|refused| StartError::Moves(refused.to_string()))?;
-        }
+        let looking = match app.drivers {
+            Some(_) => {
+                let read = app.drive_unfinished().await;
+                read.map_err(|refused| StartError::Moves(refused.to_string()))?;
+                Some(tokio::spawn(Arc::clone(&app).take_moves()))
+            }
+            None => None,
+        };
         let (stop, stopped) = oneshot::channel();
         let names = if address.ip().is_loopback() { Names::Loopback } else { Names::Any };
         let door = door::door(Arc::clone(&app), Guard { names, token: config.token });
         let task = tokio::spawn(answer(listener, door, stopped));
-        Ok(Self { app, address, stop, task })
+        Ok(Self { app, address, stop, task, looking })
     }
 
     /// Where the API answers.
@@ -111,6 +126,9 @@ impl Server {
 
     /// Ends every driver between two actions, then the server.
     pub async fn stop(self) {
+        if let Some(looking) = &self.looking {
+            looking.abort();
+        }
         if let Some(drivers) = &self.app.drivers {
             drivers.stop().await;
         }
@@ -121,14 +139,25 @@ impl Server {
     }
 }
 
-fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     let variable = |name| std::env::var(name).ok();
     let (at, when) = (variable(CRASH_AT), variable(CRASH_WHEN));
     let point =
         CrashPoint::from_values(at.as_deref(), when.as_deref()).map_err(StartError::CrashPoint)?;
-    let store = SqliteStore::open(&config.state)
-        .map_err(|source| StartError::Store { directory: config.state.clone(), source })?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let refused = |place: String| |source| StartError::Store { place, source };
+    let store: Arc<dyn Store> = match &config.store {
+        Some(address) => {
+            let directory = config.state.display().to_string();
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&config.state);
+            made.map_err(|source| StartError::State { directory, source })?;
+            let opened = PostgresStore::open(address.clone()).await;
+            Arc::new(opened.map_err(refused(address.to_string()))?)
+        }
+        None => {
+            let place = format!("the state directory {}", config.state.display());
+            Arc::new(SqliteStore::open(&config.state).map_err(refused(place))?)
+        }
+    };
     Ok(match point {
         Some(point) => Arc::new(CrashingStore::new(store, point)),
         None => store,

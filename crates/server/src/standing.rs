@@ -7,9 +7,9 @@ use landfall_api::{
     Driven, LeaseView, Measured, MoveSummary, MoveView, PauseClock, PausedBy, Place, RowView,
     Waited, WaitingAt,
 };
-use landfall_core::journal::{Commitment, Entry, Lease, Record, Request};
+use landfall_core::journal::{Entry, Lease, Record, Request};
 use landfall_core::problem::Writes;
-use landfall_core::status::{Course, Outcome, Run};
+use landfall_core::status::{Course, Line, Outcome, Run};
 use landfall_core::{Sample, Series};
 use landfall_flow::View;
 use landfall_flow::process::{self, Row};
@@ -45,6 +45,7 @@ pub(crate) fn reached(entries: &[Entry]) -> BTreeSet<String> {
             | Record::Completed { .. }
             | Record::GateOpened { .. }
             | Record::Requested { .. }
+            | Record::Returned { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => {}
         }
@@ -122,7 +123,7 @@ pub(crate) fn measured(samples: &[Sample], from: Timestamp) -> Option<Measured> 
 }
 
 fn here(view: &View) -> Option<&'static Row> {
-    process::table(view.status.road).iter().find(|row| row.step.id() == view.status.step)
+    process::walked(&view.status).iter().find(|row| row.step.id() == view.status.step)
 }
 
 fn finished(view: &View) -> Option<&'static str> {
@@ -133,6 +134,9 @@ fn finished(view: &View) -> Option<&'static str> {
         Run::Finished { outcome: Outcome::Undone } => {
             Some("The move was undone; the source is the database, as before.")
         }
+        Run::Finished { outcome: Outcome::RolledBack } => Some(
+            "The move was rolled back; the source is the database, and the target is kept, fenced.",
+        ),
         Run::Running
         | Run::Waiting { .. }
         | Run::AwaitingApproval { .. }
@@ -142,10 +146,10 @@ fn finished(view: &View) -> Option<&'static str> {
 }
 
 /// Who takes writes: the row says, but before its intent the release has not happened.
-fn writes(view: &View) -> Writes {
+pub(crate) fn writes(view: &View) -> Writes {
     match &view.status.run {
         Run::Finished { outcome: Outcome::Moved } => return Writes::Target,
-        Run::Finished { outcome: Outcome::Undone } => return Writes::Source,
+        Run::Finished { outcome: Outcome::Undone | Outcome::RolledBack } => return Writes::Source,
         Run::NeedsHuman { problem } => {
             if let Some(writes) = problem.writes {
                 return writes;
@@ -153,9 +157,11 @@ fn writes(view: &View) -> Writes {
         }
         Run::Running | Run::Waiting { .. } | Run::AwaitingApproval { .. } | Run::Paused { .. } => {}
     }
-    let by_row = here(view).map_or(Writes::Source, |row| row.writes);
-    let committed = view.status.commitment == Commitment::Committed;
-    if by_row == Writes::Target && !committed { Writes::Nobody } else { by_row }
+    let at_first = match view.status.line {
+        Line::Migrate => Writes::Source,
+        Line::Reverse => Writes::Target,
+    };
+    here(view).map_or(at_first, |row| process::writes(row, &view.status))
 }
 
 fn waited(view: &View, reading: Option<String>) -> Option<Waited> {
@@ -165,7 +171,7 @@ fn waited(view: &View, reading: Option<String>) -> Option<Waited> {
 }
 
 fn rows(view: &View, reached: &BTreeSet<String>) -> Vec<RowView> {
-    process::table(view.status.road).iter().map(|row| one_row(view, row, reached)).collect()
+    process::walked(&view.status).iter().map(|row| one_row(view, row, reached)).collect()
 }
 
 /// The API's word for a row's window.

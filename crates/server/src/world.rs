@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use landfall_aws::AwsCloud;
 use landfall_core::journal::Store;
 use landfall_core::port::{Clock, Cloud, Database, Ports, Zone};
@@ -66,7 +67,12 @@ impl World {
         Self { config, store, clock, cloud, logins: Logins::default(), envoy, records, zones }
     }
 
-    /// The directory of the store.
+    /// The server's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The directory of what belongs to this machine.
     pub(crate) fn state(&self) -> &Path {
         &self.config.state
     }

@@ -156,7 +156,9 @@ impl Rig {
         let service = ServiceName::new(SERVICE);
         let begin = Instant::now();
         self.epoch += 1;
-        self.router.act(&RouteAction::Hold { service: service.clone(), epoch: self.epoch }, None).await?;
+        self.router
+            .act(&RouteAction::Hold { service: service.clone(), epoch: self.epoch }, None)
+            .await?;
         self.followed().await?;
         let hold = begin.elapsed();
         let before = self.connections().await?;

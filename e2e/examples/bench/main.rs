@@ -7,6 +7,7 @@ mod fleet;
 mod floor;
 mod held;
 mod path;
+mod store;
 
 use std::io::Write as _;
 use std::process::{ExitCode, Stdio};
@@ -72,6 +73,15 @@ enum What {
         #[arg(long, default_value_t = 0)]
         databases: u32,
     },
+    /// A record's cost on SQLite and on PostgreSQL, and how long a killed leader is missed
+    Store {
+        /// Records, one after the other
+        #[arg(long, default_value_t = 1_000)]
+        records: u64,
+        /// How many leaders are killed
+        #[arg(long, default_value_t = 3)]
+        takeovers: usize,
+    },
     /// The binary: `--help`, and an idle server's memory
     Binary {
         /// How often
@@ -87,6 +97,7 @@ async fn main() -> ExitCode {
         What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,
         What::Assess { tables, databases } => assess::measure(tables, databases).await,
+        What::Store { records, takeovers } => store::measure(records, takeovers).await,
         What::Binary { runs } => binary(runs).await,
     };
     match done.and_then(|figures| print(&figures)) {

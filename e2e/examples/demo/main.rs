@@ -3,6 +3,7 @@
 //! Lab up, data in, a load through a real gateway, one move, a verdict by the load's own ledger. The
 //! last line is JSON. Everything is taken down at the end, or by whatever ends this process.
 
+mod back;
 mod kill;
 mod tell;
 
@@ -13,8 +14,9 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
+use landfall_api::core::quantity::duration_text;
 use landfall_e2e::load::Strength;
-use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig};
+use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig, Store};
 use landfall_lab::seed::Size;
 
 use crate::tell::Tell;
@@ -48,6 +50,9 @@ struct Options {
     /// With --kill-at all: only every Kth crash point
     #[arg(long, value_name = "K", default_value_t = 1, requires = "kill_at")]
     every: usize,
+    /// Roll back when the target has taken writes for that long, such as 15s
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["kill_at", "manual"])]
+    roll_back_after: Option<Span>,
     /// Ask at the gates instead of opening them
     #[arg(long, conflicts_with = "kill_at")]
     manual: bool,
@@ -75,6 +80,18 @@ enum When {
 enum KillAt {
     One(u64),
     All,
+}
+
+/// A span as specs write it.
+#[derive(Debug, Clone, Copy)]
+struct Span(Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        duration_text::parse(text).map(Self)
+    }
 }
 
 impl std::str::FromStr for KillAt {
@@ -110,7 +127,8 @@ impl Options {
             Size::Default
         };
         let router = self.router;
-        Ok(StageConfig { size, strength: Strength::default(), access, fence, router })
+        let (strength, store) = (Strength::default(), Store::default());
+        Ok(StageConfig { size, strength, access, fence, router, store })
     }
 }
 
@@ -151,16 +169,27 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     if options.manual {
         stage.spec.approve = "person";
     }
+    if options.roll_back_after.is_some() {
+        // Accepted is accepted: nobody rolls back behind that.
+        stage.spec.acceptance = Some("person");
+    }
     tell.stage(&stage);
     let bound = Duration::from_mins(20);
     let mut crashes = stage.start().await?;
+    let mut written = None;
+    if let Some(Span(after)) = options.roll_back_after {
+        let (soaked, on_target) = back::ask(tell, &mut stage, (bound, after)).await?;
+        crashes += soaked;
+        written = Some(on_target);
+    }
     let followed = tell.follow(&mut stage, bound, options.manual).await?;
     crashes += followed.crashes;
     if options.keep {
         tell.around(&stage)?;
         tokio::signal::ctrl_c().await?;
     }
-    let report = stage.close(&landfall_e2e::stage::Followed { crashes, ..followed }).await?;
+    let mut report = stage.close(&landfall_e2e::stage::Followed { crashes, ..followed }).await?;
+    report.written_on_target = written.map_or(serde_json::Value::Null, Into::into);
     if crash.is_some() && report.crashes == 0 {
         tell.say(&format!("The journal has {} entries: nothing was killed.", report.journal));
         tell.result(&report)?;
@@ -168,7 +197,8 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     }
     tell.verdict(&report);
     tell.result(&report)?;
-    Ok(report.is_good())
+    let wanted = if written.is_some() { "rolled back" } else { "moved" };
+    Ok(report.is_good() && report.verdict == wanted)
 }
 
 const fn word(when: When) -> &'static str {

@@ -84,7 +84,7 @@ impl Tell {
         Ok(())
     }
 
-    fn rows(&self, view: &MoveView, told: usize) -> usize {
+    pub(crate) fn rows(&self, view: &MoveView, told: usize) -> usize {
         let rows = serde_json::to_value(&view.rows).unwrap_or_default();
         let done = rows.as_array().into_iter().flatten().filter(|row| row["place"] == "done");
         let mut count = 0;

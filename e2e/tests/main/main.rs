@@ -16,9 +16,13 @@ mod cloud;
 #[cfg(test)]
 mod composite;
 #[cfg(test)]
+mod connect;
+#[cfg(test)]
 mod control_plane;
 #[cfg(test)]
 mod death;
+#[cfg(test)]
+mod equipment;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
@@ -54,8 +58,12 @@ mod rivals;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod way_back;
 #[cfg(test)]
 mod world;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Case, GIB, history, now, parameter};
 use crate::bypass::Party;
-use crate::inventory::{Defaults, Inside};
+use crate::inventory::{Defaults, Inside, Taken};
 
 /// A fault.
 pub(crate) struct Fault {
@@ -197,6 +197,60 @@ pub(crate) const OF_THE_API: &[Fault] = &[
         let ours = [(landfall_core::port::cloud::TAG_MIGRATION, "orders")];
         case.inventory.cluster = Some(cluster(&ours));
     }),
+    fault("target.members", W, "not this move's", |case| {
+        let mut taken = case.inventory.instance.clone().expect("an instance");
+        taken.id = "orders-aurora-2".into();
+        taken.tags.clear();
+        case.taken().members = vec![taken];
+    }),
+    fault("target.room", W, "39 of 40 are used, and 3 readers", |case| {
+        let quota = Quota { name: "DBInstances".to_owned(), used: 39, max: 40 };
+        case.around().quotas = Ok(vec![quota]);
+        case.spec.target.readers = 3;
+    }),
+    fault("target.rights", N, "iam:PassRole", |case| case.ask_for_a_proxy()),
+    fault("target.proxy", N, "are pinned by the proxy", |case| case.ask_for_a_proxy()),
+    fault("target.proxy", W, "a proxy of this name exists", |case| {
+        case.ask_for_a_proxy();
+        let proxy = json!({ "name": "orders-proxy", "state": "available", "endpoint": null,
+                            "tags": {}, "pool": null, "targets": [] });
+        case.taken().proxy = Some(Ok(serde_json::from_value(proxy).expect("a proxy")));
+    }),
+    alone("target.proxy", N, "not looked at this proxy", |case| {
+        case.ask_for_a_proxy();
+        case.taken().proxy = Some(Err(denied()));
+    }),
+    fault("source.proxies", W, "RDS Proxy leads to it: orders-pool", |case| {
+        case.around().proxies = Ok(vec!["orders-pool".to_owned()]);
+    }),
+    alone("source.proxies", N, "not looked for RDS Proxies", |case| {
+        case.around().proxies = Err(denied());
+    }),
+    fault("target.global", W, "no key of us-east-1 is named", |case| {
+        case.ask_for_a_second_region("us-east-1");
+    }),
+    alone("target.global", W, "eu-west-1 is the Region of the source", |case| {
+        case.ask_for_a_second_region("eu-west-1");
+    }),
+    alone("target.global", W, "is burstable", |case| {
+        case.ask_for_a_second_region("us-east-1");
+        "db.t4g.large".clone_into(&mut case.instance().class);
+    }),
+    alone("target.global", W, "a Global Database of this name exists", |case| {
+        case.ask_for_a_second_region("us-east-1");
+        let global = json!({ "name": "orders-world", "state": "available", "writer": null,
+                             "readers": [] });
+        case.taken().global = Some(Ok(serde_json::from_value(global).expect("a Global Database")));
+    }),
+    alone("target.global", W, "a cluster orders-far exists in us-east-1", |case| {
+        case.ask_for_a_second_region("us-east-1");
+        let there = json!({ "state": "available", "tags": {}, "instance": null, "lag_ms": null });
+        case.taken().secondary = Some(Ok(serde_json::from_value(there).expect("a cluster")));
+    }),
+    alone("target.global", N, "not looked at this Global Database", |case| {
+        case.ask_for_a_second_region("us-east-1");
+        case.taken().global = Some(Err(denied()));
+    }),
     fault("parameters.by_hand", N, "2 parameters are set by hand: 1 carried, 1 dropped", |case| {
         case.inventory.parameters = vec![
             parameter("max_connections", "300", ParameterSource::User),
@@ -281,11 +335,34 @@ pub(crate) const OF_THE_GATEWAY: &[Fault] = &[
         case.inventory.replicas = vec![("orders-replica".into(), endpoint.clone())];
         case.route("dashboards", endpoint);
     }),
+    alone("way_back.arm", W, "no way back after the release without [access]", |case| {
+        case.spec.access = None;
+    }),
+    alone("way_back.arm", N, "way_back.arm is off", |case| {
+        case.spec.way_back.arm = landfall_core::spec::ArmWayBack::Off;
+    }),
 ];
 
 impl Case {
     fn around(&mut self) -> &mut landfall_core::port::cloud::Surroundings {
         self.inventory.around.as_mut().expect("surroundings")
+    }
+
+    fn taken(&mut self) -> &mut Taken {
+        self.inventory.taken.get_or_insert_default()
+    }
+
+    fn ask_for_a_proxy(&mut self) {
+        let proxy = json!({
+            "name": "orders-proxy", "role": "arn:aws:iam::123456789012:role/proxy",
+            "secrets": ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:app"]
+        });
+        self.spec.target.proxy = Some(serde_json::from_value(proxy).expect("a proxy"));
+    }
+
+    fn ask_for_a_second_region(&mut self, region: &str) {
+        let global = json!({ "name": "orders-world", "region": region, "cluster": "orders-far" });
+        self.spec.target.global = Some(serde_json::from_value(global).expect("a second Region"));
     }
 
     fn defaults(&mut self) -> &mut Defaults {

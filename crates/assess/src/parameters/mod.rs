@@ -7,6 +7,7 @@
 mod fit;
 pub mod formula;
 pub mod telling;
+mod way_back;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ use landfall_core::port::cloud::{GroupLevel, Parameter, ParameterSource};
 use crate::catalogue::size_of;
 use fit::{Fit, fitted};
 use formula::{Size, evaluate, is_formula};
+
+pub use way_back::with_way_back;
 
 /// What Aurora sizes by itself, with no operating system cache under it: a value taken over from
 /// RDS would be wrong in kind, not in degree.
@@ -130,6 +133,7 @@ fn one(parameter: &Parameter, offer: &Offer, classes: &Classes) -> ParameterVerd
         ParameterFate::Renamed
         | ParameterFate::Dropped
         | ParameterFate::Adjusted
+        | ParameterFate::Added
         | ParameterFate::KeptDefault => verdict,
     }
 }

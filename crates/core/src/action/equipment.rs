@@ -1,5 +1,5 @@
 //! What makes a promoted cluster the database that its people expect: settings, roles, tags,
-//! Performance Insights, custom endpoints and alarms.
+//! Performance Insights, custom endpoints and alarms, a proxy, a second Region.
 //!
 //! All of it comes after the release, can be read back, and none of it is undone: the target is
 //! the database. An order that is given twice leaves one of each.
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClusterId, InstanceId};
 use crate::port::cloud::{AssociatedRole, Tags};
-use crate::spec::{EndpointKind, Serverless};
+use crate::quantity::duration_text;
+use crate::spec::{EndpointKind, GlobalSpec, ProxyPool, ProxySpec, Serverless};
 
 /// What a cluster is to be like; what is absent stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +49,20 @@ pub struct NewEndpoint {
     pub excluded: Vec<InstanceId>,
 }
 
+/// The cluster of a Global Database in a second Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSecondary {
+    /// Where, and its names.
+    pub global: GlobalSpec,
+    /// EngineVersion: the primary's.
+    pub engine_version: String,
+    /// StorageEncrypted: as the primary.
+    pub encrypted: bool,
+    /// ServerlessV2ScalingConfiguration, for an instance of the serverless class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serverless: Option<Serverless>,
+}
+
 /// Something that a finished target gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +90,43 @@ pub enum Equipment {
     },
     /// CreateDBClusterEndpoint.
     Endpoint(NewEndpoint),
+    /// CreateDBProxy, with the cluster's subnets and groups where the spec names none.
+    Proxy {
+        /// The cluster that it is to stand before.
+        cluster: ClusterId,
+        /// As asked for.
+        proxy: ProxySpec,
+    },
+    /// ModifyDBProxyTargetGroup of the default group.
+    ProxyPool {
+        /// DBProxyName.
+        proxy: String,
+        /// ConnectionPoolConfig.
+        pool: ProxyPool,
+    },
+    /// RegisterDBProxyTargets.
+    ProxyTarget {
+        /// DBProxyName.
+        proxy: String,
+        /// The cluster.
+        cluster: ClusterId,
+    },
+    /// CreateGlobalCluster around a cluster that stands.
+    GlobalDatabase {
+        /// GlobalClusterIdentifier.
+        name: String,
+        /// Its primary.
+        cluster: ClusterId,
+    },
+    /// CreateDBCluster in the second Region.
+    SecondaryCluster(NewSecondary),
+    /// CreateDBInstance in the second Region's cluster.
+    SecondaryInstance {
+        /// Where, and its names.
+        global: GlobalSpec,
+        /// DBInstanceClass.
+        class: String,
+    },
     /// PutMetricAlarm: a copy of an alarm, about the writer of a cluster.
     AlarmCopy {
         /// The alarm to copy.
@@ -119,6 +171,30 @@ impl fmt::Display for Equipment {
             Self::Endpoint(new) => {
                 let kind = new.kind.word();
                 write!(f, "CreateDBClusterEndpoint {} ({kind}) of {}", new.name, new.cluster)
+            }
+            Self::Proxy { cluster, proxy } => {
+                write!(f, "CreateDBProxy {} before {cluster}", proxy.name)
+            }
+            Self::ProxyPool { proxy, pool } => {
+                let (most, idle) =
+                    (pool.max_connections_percent, pool.max_idle_connections_percent);
+                let borrow = duration_text::to_text(pool.borrow_timeout);
+                write!(f, "ModifyDBProxyTargetGroup {proxy}: {most} % of the connections, ")?;
+                write!(f, "{idle} % idle, {borrow} to borrow one")
+            }
+            Self::ProxyTarget { proxy, cluster } => {
+                write!(f, "RegisterDBProxyTargets {cluster} with {proxy}")
+            }
+            Self::GlobalDatabase { name, cluster } => {
+                write!(f, "CreateGlobalCluster {name} around {cluster}")
+            }
+            Self::SecondaryCluster(NewSecondary { global, .. }) => {
+                let GlobalSpec { name, region, cluster, .. } = global;
+                write!(f, "CreateDBCluster {cluster} in {region} for {name}")
+            }
+            Self::SecondaryInstance { global, class } => {
+                let (instance, region) = (global.instance(), &global.region);
+                write!(f, "CreateDBInstance {instance} {class} in {region}")
             }
             Self::AlarmCopy { alarm, copy, cluster } => {
                 write!(f, "PutMetricAlarm {copy:?} on {cluster}, a copy of {alarm:?}")

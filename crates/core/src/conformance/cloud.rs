@@ -6,6 +6,7 @@
 //! and gives its objects names derived from it, so promises may share one cloud. One that fails
 //! half-way leaves its objects; the fixture's end takes them away.
 
+mod beside;
 mod equipment;
 
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ use crate::port::cloud::{
 };
 use crate::port::{Cloud, Stamp};
 
+pub use beside::{a_proxy_leads_to_its_target, a_second_region_follows};
 pub use equipment::{
     a_probe_only_looks, a_target_is_equipped, history_sums_up, surroundings_are_told,
 };
@@ -65,6 +67,8 @@ pub async fn every_promise(fixture: &impl CloudFixture) {
     a_promoted_cluster_stands_alone(fixture).await;
     a_source_is_retired_beside_its_snapshot(fixture).await;
     a_target_is_equipped(fixture).await;
+    a_proxy_leads_to_its_target(fixture).await;
+    a_second_region_follows(fixture).await;
     history_sums_up(fixture).await;
     surroundings_are_told(fixture).await;
     a_probe_only_looks(fixture).await;

@@ -10,3 +10,4 @@ pub mod database;
 pub mod router;
 pub mod store;
 pub mod tests;
+pub mod way_back;

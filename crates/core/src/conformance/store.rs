@@ -297,16 +297,20 @@ pub async fn a_lease_is_seen_by_everybody<F: StoreFixture>(fixture: &F) {
     assert_eq!(two.append(entry(1, Author::Person)).await, Ok(Seq(2)));
     let late = one.append(entry(1, Author::Leader(lease.epoch))).await;
     assert_eq!(late, Err(StoreError::Outrun(Seq(2))), "the leader reads what was ordered first");
+    a_handle_is_deposed_by_another(&one, &two, &lease).await;
+}
 
+/// Everything that the lease was for is refused once another handle took it.
+async fn a_handle_is_deposed_by_another<S: Store>(one: &S, two: &S, lease: &Lease) {
     let next = two.take_lease(&orders(), "two", at(10), at(20)).await.expect("it expired");
     for told in [
         one.append(entry(2, Author::Leader(lease.epoch))).await.map(|_| ()),
-        one.renew_lease(&lease, at(11), at(99)).await.map(|_| ()),
+        one.renew_lease(lease, at(11), at(99)).await.map(|_| ()),
         one.put_route(&route(1, "source", Traffic::Held), Some(&stamp(lease.epoch))).await,
     ] {
         assert_eq!(told, Err(StoreError::EpochLost(lease.epoch)));
     }
-    assert_eq!(one.drop_lease(&lease).await, Ok(()));
+    assert_eq!(one.drop_lease(lease).await, Ok(()));
     assert_eq!(one.lease(&orders()).await, Ok(Some(next)), "what is not ours is not dropped");
     assert_eq!(one.routes().await, Ok(vec![]));
 }
@@ -319,21 +323,25 @@ fn stamp(epoch: Epoch) -> Stamp {
 /// with the right epoch of the route, and even when it is what stands.
 pub async fn a_deposed_leader_stores_no_route(store: &impl Store) {
     let first = route(1, "source", Traffic::Open);
-    let nobody = Epoch(1);
-    let refused = |epoch| Err(StoreError::EpochLost(epoch));
-    assert_eq!(store.put_route(&first, Some(&stamp(nobody))).await, refused(nobody));
+    let early = store.put_route(&first, Some(&stamp(Epoch(1)))).await;
+    assert_eq!(early, Err(StoreError::EpochLost(Epoch(1))));
     assert_eq!(store.put_route(&first, None).await, Ok(()), "adopted by a person");
 
     let old = lead(store, 0).await;
     let held = route(2, "source", Traffic::Held);
     assert_eq!(store.put_route(&held, Some(&stamp(old.epoch))).await, Ok(()));
     assert_eq!(store.put_route(&held, Some(&stamp(old.epoch))).await, Ok(()), "again");
+    a_route_is_refused_to(store, &held, old.epoch).await;
+}
+
+async fn a_route_is_refused_to(store: &impl Store, held: &Route, old: Epoch) {
+    let refused = |epoch| Err(StoreError::EpochLost(epoch));
     let new = store.take_lease(&orders(), "two", at(10), at(20)).await.expect("it expired");
     let point = route(3, "target", Traffic::Held);
-    for late in [&point, &held] {
-        assert_eq!(store.put_route(late, Some(&stamp(old.epoch))).await, refused(old.epoch));
+    for late in [&point, held] {
+        assert_eq!(store.put_route(late, Some(&stamp(old))).await, refused(old));
     }
-    assert_eq!(store.route(&held.service).await, Ok(Some(held)));
+    assert_eq!(store.route(&held.service).await, Ok(Some(held.clone())));
     assert_eq!(store.put_route(&point, Some(&stamp(new.epoch))).await, Ok(()));
     assert_eq!(store.drop_lease(&new).await, Ok(()));
     let open = route(4, "target", Traffic::Open);

@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::CloudAction;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::ids::{ClusterId, Endpoint, InstanceId, ParameterGroupName, SecurityGroupId};
 use crate::port::Stamp;
+use crate::port::equipment::{GlobalDatabase, Proxy, Secondary};
 use crate::probe::Probed;
-use crate::spec::Serverless;
+use crate::spec::{GlobalSpec, Serverless};
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -48,6 +49,8 @@ impl ResourceState {
             | "storage-full"
             | "restore-error"
             | "inaccessible-encryption-credentials"
+            | "insufficient-resource-limits"
+            | "suspended"
             | "stopped"
             | "stopping" => Self::Failed(status.to_owned()),
             other if other.starts_with("incompatible-") => Self::Failed(other.to_owned()),
@@ -248,6 +251,16 @@ pub struct Surroundings {
     pub alarms: Result<Vec<Alarm>, Failure>,
     /// Other instances that wear the same parameter group.
     pub group_shared_with: Result<Vec<InstanceId>, Failure>,
+    /// RDS Proxies that lead to the instance, by name.
+    #[serde(default = "Surroundings::not_asked")]
+    pub proxies: Result<Vec<String>, Failure>,
+}
+
+impl Surroundings {
+    /// Of an inventory that was saved before there was this question.
+    fn not_asked<T>() -> Result<T, Failure> {
+        Err(Failure::new(FailureKind::Unknown, "read this part", "it was not asked for then"))
+    }
 }
 
 /// A member of a DB cluster.
@@ -576,6 +589,12 @@ pub trait Cloud: Send + Sync {
     async fn metric_names(&self, subject: &Subject) -> Result<BTreeSet<String>, Failure>;
     /// The custom endpoints of a cluster; none of one that does not exist.
     async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure>;
+    /// One RDS Proxy with what it leads to, or `None`.
+    async fn proxy(&self, name: &str) -> Result<Option<Proxy>, Failure>;
+    /// One Global Database, or `None`.
+    async fn global_database(&self, name: &str) -> Result<Option<GlobalDatabase>, Failure>;
+    /// The cluster in the second Region, asked there, or `None`.
+    async fn secondary(&self, of: &GlobalSpec) -> Result<Option<Secondary>, Failure>;
     /// One snapshot of an instance, or `None`.
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure>;
     /// Tries the facts about the cloud that nobody has proven, on this account. Reads only; one

@@ -15,6 +15,7 @@ use crate::action::{DatabaseAction, SessionsEnded};
 use crate::failure::Failure;
 use crate::ids::{DatabaseName, Endpoint};
 use crate::lsn::Lsn;
+use crate::port::way_back::{PublisherView, Room, Sequences, SubscriberView, Survey, WayBackName};
 use crate::quantity::ByteCount;
 
 /// A server's own account of itself.
@@ -230,6 +231,35 @@ pub trait Database: Send + Sync {
     /// Asks everything, each question for itself: one that is refused does not hide the others.
     /// `Err` means that the server could not be reached at all.
     async fn ask(&self, at: &Endpoint, questions: &[Question]) -> Result<Vec<Answer>, Failure>;
+    /// Whether the marker `token` can be read in each database.
+    async fn markers(
+        &self,
+        at: &Endpoint,
+        token: &str,
+    ) -> Result<BTreeMap<DatabaseName, MarkerView>, Failure>;
+    /// Every database, as far as a way back can carry it.
+    async fn survey(&self, at: &Endpoint) -> Result<BTreeMap<DatabaseName, Survey>, Failure>;
+    /// What a way back has room in.
+    async fn room(&self, at: &Endpoint) -> Result<Room, Failure>;
+    /// Publications and slots of that name, in every database.
+    async fn publisher(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, PublisherView>, Failure>;
+    /// Subscriptions of that name, in every database.
+    async fn subscriber(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, SubscriberView>, Failure>;
+    /// Whether the server at `from` reaches the one at `to`, and our role may subscribe there: a
+    /// subscription in a transaction that is rolled back, under a role that nobody has, so that the
+    /// refusal of its login is the answer. `Ok(Err(text))` is what stands in the way.
+    async fn reaches(&self, from: &Endpoint, to: &Endpoint) -> Result<Result<(), String>, Failure>;
+    /// Every sequence, from the relation itself. One that our role may not read is a failure: taken
+    /// for fresh, it would give out values twice.
+    async fn sequences(&self, at: &Endpoint) -> Result<Sequences, Failure>;
     /// Does it, and says which sessions were ended by it.
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure>;
 }

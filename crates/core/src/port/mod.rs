@@ -7,9 +7,11 @@
 pub mod cloud;
 pub mod consumers;
 pub mod database;
+pub mod equipment;
 pub mod passwords;
 pub mod router;
 pub mod tests;
+pub mod way_back;
 pub mod zone;
 
 use std::time::Duration;

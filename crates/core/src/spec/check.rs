@@ -216,6 +216,8 @@ fn contradictions(spec: &Spec) -> Vec<SpecError> {
     }
     let access = spec.access.iter().flat_map(super::access::contradictions);
     mistakes.extend(access.map(|(key, message)| mistake(key, message)));
+    let way_back = super::way_back::contradiction(spec);
+    mistakes.extend(way_back.map(|(key, message)| mistake(key, message)));
     let target = super::target::contradictions(&spec.target);
     mistakes.extend(target.into_iter().map(|(key, message)| mistake(key, message)));
     let budget = spec.pause_budget();

@@ -24,11 +24,34 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "tags",
             "endpoint",
             "alarms",
+            "proxy",
+            "global",
         ],
     ),
     ("target.serverless", &["min_acu", "max_acu"]),
     ("target.roles", &["arn", "feature"]),
     ("target.endpoint", &["name", "kind", "members", "excluded"]),
+    (
+        "target.proxy",
+        &[
+            "name",
+            "role",
+            "secrets",
+            "iam_auth",
+            "require_tls",
+            "subnets",
+            "security_groups",
+            "idle_client_timeout",
+            "borrow_timeout",
+            "max_connections_percent",
+            "max_idle_connections_percent",
+            "session_pinning_filters",
+        ],
+    ),
+    (
+        "target.global",
+        &["name", "region", "cluster", "class", "subnet_group", "security_groups", "kms_key"],
+    ),
     ("access", &["user", "auth", "password", "database", "root_certificate"]),
     (
         "route",
@@ -69,6 +92,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     (super::consumer::SECTION, super::consumer::KEYS),
     ("limits", &["replica_available_within", "lag_sustained_within", "step_within", "look_every"]),
     ("approve", &["backups", "cutover", "acceptance"]),
+    ("way_back", &["arm", "tables_without_identity", "keep_for", "arm_within"]),
     ("retire", &["source", "inspection_group"]),
 ];
 

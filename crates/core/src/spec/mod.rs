@@ -8,12 +8,15 @@ mod access;
 mod check;
 mod consumer;
 mod dns;
+mod global;
 mod keys;
 mod network;
 mod pgbouncer;
+mod proxy;
 mod route;
 mod smoke;
 mod target;
+mod way_back;
 
 use std::time::Duration;
 
@@ -29,14 +32,17 @@ pub use consumer::{
     Undrained, consumers,
 };
 pub use dns::{DnsSpec, ROUTE53_SPREADS_WITHIN};
+pub use global::GlobalSpec;
 pub use network::Network;
 pub use pgbouncer::{PgBouncerNode, PgBouncerSpec};
+pub use proxy::{ProxyPool, ProxySpec};
 pub use route::{
     CommandSpec, ReaderSpec, RouteSpec, RouterKind, Routers, Stragglers, UpstreamTls,
     refuses_direct_tls,
 };
 pub use smoke::{BaselineSpec, CommandTest, HttpTest, Smoke, SqlTest};
 pub use target::{Alarms, CustomEndpoint, EndpointKind, SERVERLESS_CLASS, Serverless, Target};
+pub use way_back::{ArmWayBack, WayBackSpec, WithoutIdentity};
 
 /// A whole spec, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +73,9 @@ pub struct Spec {
     /// Who opens the gates.
     #[serde(default)]
     pub approve: Approve,
+    /// The way back after the release.
+    #[serde(default)]
+    pub way_back: WayBackSpec,
     /// What becomes of the source.
     #[serde(default)]
     pub retire: Retire,

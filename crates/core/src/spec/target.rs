@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Spec;
+use super::global::{self, GlobalSpec};
+use super::proxy::{self, ProxySpec};
 use crate::ids::{ClusterId, InstanceId, SecurityGroupId};
 use crate::port::cloud::AssociatedRole;
 use crate::quantity::Acu;
@@ -70,6 +72,12 @@ pub struct Target {
     /// What becomes of the CloudWatch alarms on the source.
     #[serde(default)]
     pub alarms: Alarms,
+    /// An RDS Proxy in front of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySpec>,
+    /// A cluster in a second Region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global: Option<GlobalSpec>,
 }
 
 impl Target {
@@ -197,6 +205,8 @@ pub(super) fn contradictions(target: &Target) -> Vec<(&'static str, String)> {
             mistakes.push(("target.tags", words));
         }
     }
+    mistakes.extend(target.proxy.iter().flat_map(proxy::mistakes));
+    mistakes.extend(target.global.iter().flat_map(|global| global::mistakes(global, target)));
     mistakes
 }
 
@@ -263,6 +273,45 @@ mod tests {
     #[test]
     fn without_keys_there_is_a_writer_alone() {
         assert_eq!(told(""), "None orders-aurora-1");
+    }
+
+    const PROXY: &str = "[target.proxy]\nname = \"orders-proxy\"\nrole = \"arn:aws:iam::1:role/p\"\n\
+                         secrets = [\"arn:aws:secretsmanager:x:1:secret:app\"]\n";
+    const GLOBAL: &str = "[target.global]\nname = \"orders-world\"\nregion = \"eu-west-1\"\n\
+                          cluster = \"orders-eu\"\n";
+
+    #[test]
+    fn a_proxy_and_a_second_region_are_read_and_what_aws_refuses_is_told() {
+        assert_eq!(told(&format!("{PROXY}{GLOBAL}")), "None orders-aurora-1");
+        for (keys, expected) in [
+            ("iam_auth = true\nrequire_tls = false", "only over TLS"),
+            ("subnets = [\"subnet-a\"]", "two Availability Zones"),
+            ("idle_client_timeout = \"9h\"", "write 1s to 8h"),
+            ("borrow_timeout = \"6m\"", "write 0s to 5m"),
+            ("max_connections_percent = 0", "write 1 to 100"),
+            ("max_connections_percent = 20", "write 0 to max_connections_percent, 20"),
+            ("session_pinning_filters = [\"ALL\"]", "AWS knows no filter \"ALL\""),
+            ("borow_timeout = \"1s\"", "did you mean borrow_timeout?"),
+        ] {
+            let told = told(&format!("{PROXY}{keys}\n"));
+            assert!(told.contains(expected), "{keys}: {told}");
+        }
+        let told_of = |from: &str, to: &str| told(&format!("{PROXY}{GLOBAL}").replace(from, to));
+        for (from, to, expected) in [
+            ("eu-west-1", "Europe", "is no Region"),
+            ("orders-eu", "Orders", "cannot name a cluster"),
+            ("orders-eu\"", "orders-eu\"\nclass = \"db.t4g.large\"", "no burstable class"),
+            (
+                "orders-eu\"",
+                "orders-eu\"\nkms_key = \"arn:aws:kms:us-east-1:1:key/k\"",
+                "a key of eu-west-1 is needed there",
+            ),
+            ("secrets = [\"arn:", "secrets = [\"hunter2:", "the password itself belongs there"),
+        ] {
+            let told = told_of(from, to);
+            assert!(told.contains(expected), "{to}: {told}");
+        }
+        assert!(!told_of("secrets = [\"arn:", "secrets = [\"hunter2:").contains("hunter2"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Acting: intent first, then the effect, then what came of it.
 
+use std::time::Duration;
+
 use landfall_core::action::{CloudAction, SessionsEnded};
 use landfall_core::failure::{Failure, FailureKind, Retry};
 use landfall_core::journal::{Cause, Record};
@@ -7,9 +9,10 @@ use landfall_core::port::Stamp;
 use landfall_core::{Action, Code, Fact, Problem};
 use serde_json::Value;
 
+use super::instead::Borne;
 use super::{Drive, Ended, Placed};
 use crate::process::Row;
-use crate::step::BRISK;
+use crate::step::{BRISK, elapsed};
 
 /// The same order, seen the same way, this often without effect: a person looks.
 const REPEATS: u32 = 3;
@@ -17,6 +20,9 @@ const REPEATS: u32 = 3;
 const INSISTENCE: u32 = 60;
 /// How far the pause between them grows, in brisk looks.
 const SLOWEST: u32 = 50;
+/// How long what an extra changes may stay unseen before it is ordered again; longer each time.
+/// AWS takes some of them and shows them minutes later.
+const SHOWS_WITHIN: Duration = Duration::from_mins(1);
 
 impl Drive<'_> {
     /// Does the first of the actions; the next look decides about the rest.
@@ -29,12 +35,21 @@ impl Drive<'_> {
         let Some(action) = actions.into_iter().next() else { return Ok(()) };
         let repeats = self.view.repeats(&action, &seen);
         let insisted = self.view.trail.insisted;
-        if (repeats >= REPEATS || insisted >= INSISTENCE) && is_extra(&action) {
-            let text = format!("ordered {} times without effect", repeats.max(insisted));
-            return self.leave(&action, text).await;
+        if is_extra(&action) {
+            if let Some(rest) = self.still_showing(&action) {
+                return self.pass(rest.min(self.view.spec.limits.look_every)).await;
+            }
+            if self.given(&action) >= REPEATS {
+                let text = format!("ordered {REPEATS} times without effect");
+                return self.leave(&action, text).await;
+            }
         }
         if repeats >= REPEATS || insisted >= INSISTENCE {
-            return self.stop(row, no_effect(&action, repeats.max(insisted))).await;
+            let problem = no_effect(&action, repeats.max(insisted));
+            if self.bear_no_effect(row, (&action, &problem)).await? == Borne::Yes {
+                return Ok(());
+            }
+            return self.stop(row, problem).await;
         }
         let before = self.view.last;
         // An order such as ending a session takes its time to show; all of the insisting in a
@@ -60,10 +75,38 @@ impl Drive<'_> {
         self.record(Record::acted(&done)).await?;
         match done {
             Ok(_) => Ok(()),
-            Err(failure) if is_extra(&action) && needs_a_mend(&failure) => {
-                self.leave(&action, format!("refused: {}", failure.detail)).await
-            }
+            Err(failure) if is_extra(&action) => self.refused_extra(&action, &failure).await,
             Err(failure) => self.failed(row, &failure, self.view.trail.failures).await,
+        }
+    }
+
+    /// How often AWS took this very order, last of all.
+    fn given(&self, action: &Action) -> u32 {
+        let trail = &self.view.trail;
+        let last = trail.intent.as_ref().is_some_and(|(last, _)| last == action);
+        if last { trail.insisted } else { 0 }
+    }
+
+    /// For how long an extra that AWS took may still not be seen.
+    fn still_showing(&self, action: &Action) -> Option<Duration> {
+        let given = self.given(action);
+        let ordered = self.view.ordered.get(&self.view.status.step)?;
+        let since = elapsed(*ordered, self.driver.ports.clock.now());
+        let rest = (SHOWS_WITHIN * given).checked_sub(since)?;
+        Some(rest).filter(|rest| given > 0 && !rest.is_zero())
+    }
+
+    /// An object that is busy is asked again for some minutes; then it is a person's.
+    async fn refused_extra(&mut self, action: &Action, failure: &Failure) -> Result<(), Ended> {
+        match failure.kind.policy().0 {
+            Retry::After { pause, at_most } if self.view.trail.failures <= at_most => {
+                let busy = failure.kind == FailureKind::WrongState;
+                let seldom = if busy { self.view.spec.limits.look_every } else { pause };
+                self.pass(pause.max(seldom)).await
+            }
+            Retry::After { .. } | Retry::AfterFix | Retry::Never => {
+                self.leave(action, format!("refused: {}", failure.detail)).await
+            }
         }
     }
 
@@ -96,12 +139,15 @@ impl Drive<'_> {
 /// Equipment of a target that already is the database. A move that stopped for it would leave the
 /// fence of the source unwatched.
 const fn is_extra(action: &Action) -> bool {
-    matches!(action, Action::Cloud(CloudAction::Equip(_)))
-}
-
-/// Whether trying again is of no use.
-fn needs_a_mend(failure: &Failure) -> bool {
-    matches!(failure.kind.policy().0, Retry::AfterFix | Retry::Never)
+    matches!(
+        action,
+        Action::Cloud(
+            CloudAction::Equip(_)
+                | CloudAction::CreateReader(_)
+                | CloudAction::ProtectCluster { .. }
+                | CloudAction::SetClusterSettings { .. }
+        )
+    )
 }
 
 /// Orders to RDS and to the gateway tell of no session that they ended.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use landfall_core::failure::{Failure, FailureKind, Retry};
 use landfall_core::journal::{Commitment, Record, Request};
-use landfall_core::problem::Writes;
 use landfall_core::quantity::duration_text;
 use landfall_core::spec::OnOverrun;
-use landfall_core::status::{Course, Outcome, Run};
+use landfall_core::status::{Course, Line, Outcome, Run};
 use landfall_core::{Code, Problem};
 use serde_json::Value;
 
 use super::attend::Attended;
+use super::instead::Borne;
 use super::{Drive, Ended, Placed};
 use crate::process::{self, Row, Undo};
 use crate::step::{Decision, Look, Plan, Wait, elapsed};
@@ -27,7 +27,7 @@ const BUSY_PAUSE: Duration = Duration::from_mins(1);
 pub(crate) const BUDGET: &str = "the pause budget";
 
 /// Who aborts when the spec says so.
-const SPEC: &str = "the spec's route.stragglers";
+pub(super) const SPEC: &str = "the spec";
 
 impl Drive<'_> {
     pub(super) async fn walk(&mut self) -> Result<Outcome, Ended> {
@@ -37,6 +37,7 @@ impl Drive<'_> {
             }
             self.keep_lease().await?;
             self.refresh().await?;
+            self.driver.gauge.stands(&self.view);
             self.watch().await?;
             if let Some(abort) = self.overrun() {
                 // If somebody wrote first, the next round looks again whether it still applies.
@@ -63,7 +64,8 @@ impl Drive<'_> {
         let held = facts.held_since.filter(|_| facts.released_at.is_none())?;
         let revocable =
             status.course == Course::Doing && status.commitment == Commitment::Revocable;
-        let finishes = facts.promotion_ordered.is_some()
+        let finishes = status.line == Line::Migrate
+            && facts.promotion_ordered.is_some()
             && self.view.spec.cutover.on_overrun == OnOverrun::Finish;
         let budget = self.view.spec.pause_budget();
         let spent = self.driver.ports.clock.now().duration_since(held);
@@ -115,37 +117,49 @@ impl Drive<'_> {
     }
 
     fn row(&self) -> Option<&'static Row> {
-        let at = process::position(self.rows, &self.view.status.step)?;
-        self.rows.get(at)
+        let at = process::position(self.rows(), &self.view.status.step)?;
+        self.rows().get(at)
     }
 
     /// The row after a finished one: downwards doing, upwards undoing; past the end the move is over.
     async fn enter_next(&mut self, done: Option<&Row>) -> Result<(), Ended> {
         let course = self.view.status.course;
-        let at = done.and_then(|row| process::position(self.rows, row.step.id()));
+        let at = done.and_then(|row| process::position(self.rows(), row.step.id()));
         let next = match (course, at) {
             (Course::Doing, None) => Some(0),
             (Course::Doing, Some(at)) => Some(at + 1),
             (Course::Undoing, None | Some(0)) => None,
             (Course::Undoing, Some(at)) => Some(at - 1),
         };
-        let record = match next.and_then(|at| self.rows.get(at)) {
+        let record = match next.and_then(|at| self.rows().get(at)) {
             Some(row) => {
                 let entered = Record::Entered { phase: row.phase, course };
                 let _: Placed = self.place_at(Some(row.step.id().to_owned()), entered).await?;
                 return Ok(());
             }
-            None if course == Course::Doing => Record::Finished { outcome: Outcome::Moved },
-            None => Record::Finished { outcome: Outcome::Undone },
+            None => match (self.view.status.line, course) {
+                (Line::Migrate, Course::Doing) => Record::Finished { outcome: Outcome::Moved },
+                (Line::Migrate, Course::Undoing) => Record::Finished { outcome: Outcome::Undone },
+                (Line::Reverse, Course::Doing) => Record::Finished { outcome: Outcome::RolledBack },
+                (Line::Reverse, Course::Undoing) => return self.return_forward().await,
+            },
         };
         let _: Placed = self.place(record).await?;
         Ok(())
     }
 
+    /// The roll-back was undone: the move goes on right behind its release.
+    async fn return_forward(&mut self) -> Result<(), Ended> {
+        let Some(row) = process::behind_the_release(self.view.status.road) else { return Ok(()) };
+        let returned = Record::Returned { phase: row.phase };
+        let _: Placed = self.place_at(Some(row.step.id().to_owned()), returned).await?;
+        Ok(())
+    }
+
     /// Goes back, forward in course, to an earlier row whose proof does not hold any more.
     async fn enter_again(&mut self, step: &'static str) -> Result<(), Ended> {
-        let at = process::position(self.rows, step);
-        let Some(row) = at.and_then(|at| self.rows.get(at)) else { return Ok(()) };
+        let at = process::position(self.rows(), step);
+        let Some(row) = at.and_then(|at| self.rows().get(at)) else { return Ok(()) };
         let entered = Record::Entered { phase: row.phase, course: self.view.status.course };
         let _: Placed = self.place_at(Some(step.to_owned()), entered).await?;
         Ok(())
@@ -221,16 +235,10 @@ impl Drive<'_> {
 
     /// Stops with a problem, saying where writes go.
     pub(super) async fn stop(&mut self, row: &Row, mut problem: Problem) -> Result<(), Ended> {
-        problem.writes = Some(self.writes(row));
+        problem.writes = Some(process::writes(row, &self.view.status));
         self.driver.gauge.stopped(&self.view.name, row.step.id(), &problem);
         let _: Placed = self.place(Record::Stopped { problem }).await?;
         Ok(())
-    }
-
-    fn writes(&self, row: &Row) -> Writes {
-        // Before its intent the release has not happened.
-        let committed = self.view.status.commitment == Commitment::Committed;
-        if row.writes == Writes::Target && !committed { Writes::Nobody } else { row.writes }
     }
 
     /// Retries, or stops, as the one table of failures says.
@@ -241,6 +249,9 @@ impl Drive<'_> {
         in_a_row: u32,
     ) -> Result<(), Ended> {
         let (retry, code) = failure.kind.policy();
+        if self.bear(row, failure).await? == Borne::Yes {
+            return Ok(());
+        }
         match retry {
             Retry::After { pause, at_most } if in_a_row <= at_most => self.pass(pause).await,
             Retry::After { at_most, .. }
@@ -251,6 +262,9 @@ impl Drive<'_> {
             }
             Retry::After { .. } | Retry::AfterFix | Retry::Never => {
                 self.blind = 0;
+                if self.bear_the_last(row, failure).await? == Borne::Yes {
+                    return Ok(());
+                }
                 self.stop(row, told(code, self.view.status.course, failure)).await
             }
         }

@@ -8,9 +8,11 @@
 mod act;
 mod advance;
 mod attend;
+mod instead;
 mod lease;
 mod sampler;
 mod watch;
+mod way_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use landfall_core::journal::{
     Author, Entry, Lease, NewEntry, RECORD_VERSION, Record, Store, StoreError, StoreTrouble,
 };
 use landfall_core::port::Ports;
-use landfall_core::status::{self, Outcome};
+use landfall_core::status::{self, Outcome, Status};
 
 use crate::process::{self, Row};
 use crate::view::{View, ViewError};
@@ -80,12 +82,18 @@ pub enum Ended {
 pub trait Gauge: Send + Sync {
     /// The newest reading of the current wait.
     fn reading(&self, name: &MigrationName, text: &str);
+    /// Where the move stands, looked at anew: what is known of it should the store go away.
+    fn stands(&self, _: &View) {}
     /// Whether the driver shall stop between two actions.
     fn stop(&self) -> bool;
     /// A move stands at a problem, for the log. A dry run has no log: it shows the problem.
     fn stopped(&self, _: &MigrationName, _: &'static str, _: &Problem) {}
     /// Something that a person should know of at once, and that stops nothing.
     fn alarm(&self, _: &MigrationName, _: &str) {}
+    /// The rows to walk. Only the simulator hands out others, with a mistake planted in one.
+    fn table(&self, status: &Status) -> &'static [Row] {
+        process::walked(status)
+    }
 }
 
 /// One orchestrator.
@@ -109,7 +117,6 @@ struct Drive<'a> {
     /// Shared with the look that is under way.
     view: Arc<View>,
     lease: Lease,
-    rows: &'static [Row],
     /// Looks that failed in a row.
     blind: u32,
     /// What the replica does, measured.
@@ -139,10 +146,9 @@ impl Driver<'_> {
     async fn drive(&self, name: &MigrationName) -> Result<Outcome, Ended> {
         let view = View::load(self.store, name).await.map_err(unreadable)?.ok_or(Ended::Unknown)?;
         let lease = self.take_lease(name).await?;
-        let rows = process::table(view.status.road);
         let sampler = Sampler::of(self.store, name).await;
         let (view, guard) = (Arc::new(view), Guard::default());
-        let mut drive = Drive { driver: *self, view, lease, rows, blind: 0, sampler, guard };
+        let mut drive = Drive { driver: *self, view, lease, blind: 0, sampler, guard };
         drive.refresh().await?;
         // Whoever led before us may have ended the move: nobody leads what is over.
         if !drive.view.status.is_finished() {
@@ -178,6 +184,11 @@ fn refused(error: StoreError) -> Ended {
 }
 
 impl Drive<'_> {
+    /// The table that is walked: which one is the status's.
+    pub(super) fn rows(&self) -> &'static [Row] {
+        self.driver.gauge.table(&self.view.status)
+    }
+
     fn epoch(&self) -> Epoch {
         self.lease.epoch
     }
@@ -224,6 +235,12 @@ impl Drive<'_> {
                 Arc::make_mut(&mut self.view).apply(&entry).map_err(unreadable)?;
                 Ok(Placed::Yes)
             }
+            // What we wrote is gone: another file was put in its place, or a standby took over that
+            // did not have it. What was done since nobody knows, so nothing more is.
+            Err(StoreError::Outrun(found)) if found < self.view.last => Err(Ended::Store {
+                trouble: StoreTrouble::ChangedByHand,
+                cause: format!("the journal ends at {found}, before {}", self.view.last),
+            }),
             Err(StoreError::Outrun(_)) => {
                 self.refresh().await?;
                 Ok(Placed::Outrun)

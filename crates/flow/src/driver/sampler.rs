@@ -3,7 +3,7 @@
 //! It is no step: nothing waits for it, and a measurement that fails is a measurement that is not
 //! there. CloudWatch's points keep AWS's timestamps, and what Landfall slept through is read later;
 //! what SQL shows carries ours. It measures from the replica's creation until the hold, never
-//! inside the pause. When it dies here, what was put is kept and the rest is measured anew.
+//! inside the pause. From the release on it measures what flows back. When it dies here, what was put is kept and the rest is measured anew.
 
 use futures_util::future::join3;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,7 @@ use landfall_core::port::{Cloud, Database};
 use landfall_core::sample::{self, Sample, Series};
 use landfall_core::status::{Course, Phase};
 
+use super::way_back::Crossing;
 use super::{Drive, Ended};
 use crate::process;
 use crate::step::{SKEW_AT_MOST, Samples, Step as _};
@@ -39,6 +40,8 @@ pub(super) struct Sampler {
     replay: Option<ServerView>,
     cancelled: Option<f64>,
     kept: Samples,
+    /// The look before at what flows back.
+    pub(super) back: Crossing,
 }
 
 /// Where to measure.
@@ -79,7 +82,8 @@ impl Sampler {
                 Series::LagBytes | Series::WalBytesPerSecond => aws,
                 Series::ReplayBytesPerSecond
                 | Series::SlotRetainedBytes
-                | Series::ReplicaConflicts => begin,
+                | Series::ReplicaConflicts
+                | Series::WayBackLagBytes => begin,
             };
             all.iter().filter(|sample| sample.at >= from).copied().collect()
         };
@@ -113,10 +117,14 @@ impl Drive<'_> {
     /// Measures when it is time to.
     pub(super) async fn sample(&mut self) -> Result<(), Ended> {
         let now = self.driver.ports.clock.now();
-        if !self.is_followed() || self.sampler.next.is_some_and(|next| now < next) {
+        if !(self.is_followed() || self.flows_back()) || self.sampler.next.is_some_and(|next| now < next) {
             return Ok(());
         }
         self.keep_lease().await?;
+        if self.flows_back() {
+            let looks = Box::pin(self.look_back()).await?;
+            return self.measured(looks);
+        }
         let measured = Box::pin(self.measure(now)).await;
         let looks = match &measured {
             Ok(()) => LOOKS,
@@ -125,6 +133,11 @@ impl Drive<'_> {
                 LOOKS_IN_TROUBLE
             }
         };
+        self.measured(looks)
+    }
+
+    /// The next measurement is due in so many looks.
+    fn measured(&mut self, looks: u32) -> Result<(), Ended> {
         let pause = self.view.spec.limits.look_every.saturating_mul(looks);
         self.sampler.next = self.driver.ports.clock.now().checked_add(pause).ok();
         Ok(())
@@ -138,7 +151,7 @@ impl Drive<'_> {
 
     /// Whether the replica was available: until then nobody answers there.
     fn is_available(&self) -> bool {
-        let place = |step: &str| process::position(self.rows, step);
+        let place = |step: &str| process::position(self.rows(), step);
         place(&self.view.status.step) > place(WaitAvailable::ID)
     }
 
@@ -191,7 +204,7 @@ impl Drive<'_> {
     }
 
     /// A store that refuses a sample will refuse the next record, and that is told.
-    async fn put(&mut self, series: Series, samples: &[Sample]) {
+    pub(super) async fn put(&mut self, series: Series, samples: &[Sample]) {
         sample::add(self.sampler.kept.entry(series).or_default(), samples);
         if let Err(error) = self.driver.store.put_samples(&self.view.name, series, samples).await {
             tracing::debug!(%series, %error, "a sample was not kept");
@@ -211,7 +224,8 @@ async fn points(
         Series::LagBytes
         | Series::ReplayBytesPerSecond
         | Series::SlotRetainedBytes
-        | Series::ReplicaConflicts => Metric::OldestReplicationSlotLag,
+        | Series::ReplicaConflicts
+        | Series::WayBackLagBytes => Metric::OldestReplicationSlotLag,
     };
     let oldest = now.checked_sub(CAUGHT_UP).unwrap_or(now);
     let begin = now.checked_sub(SKEW_AT_MOST).unwrap_or(now);

@@ -20,7 +20,7 @@ use landfall_core::{Action, Fact};
 
 use super::{Drive, Ended, Placed};
 use crate::step::Step;
-use crate::steps::{Membership, RetireSource, groups_are};
+use crate::steps::{Membership, RetireSource, groups_are, side};
 use crate::view::View;
 
 /// Between two looks at groups that were just changed.
@@ -59,11 +59,8 @@ pub(super) fn fenced_side(view: &View) -> Option<Fenced> {
     if status.step == RetireSource::ID {
         shut.extend(spec.retire.inspection_group.clone());
     }
-    Some(Fenced {
-        subject: Subject::Instance(spec.source.instance.clone()),
-        shut,
-        at: view.facts.source.as_ref().map(|source| source.endpoint.clone()),
-    })
+    let subject = side::subject(spec, status.line);
+    Some(Fenced { subject, shut, at: side::origin(&view.facts).cloned() })
 }
 
 impl Fenced {

@@ -13,7 +13,9 @@ use landfall_core::port::cloud::{
     GroupMembership, Instance, Metric, MetricPoint, MetricQuery, MetricSpan, Parameter,
     ParameterGroup, ParameterSource, ResourceState, Snapshot, Subject, Surroundings, Tags,
 };
+use landfall_core::port::equipment::{GlobalDatabase, Proxy, Secondary};
 use landfall_core::probe::Probed;
+use landfall_core::spec::GlobalSpec;
 
 use super::{Inner, Later, Server, World};
 
@@ -51,9 +53,10 @@ pub(super) fn example_offer() -> BTreeMap<GroupLevel, Vec<Parameter>> {
         apply_type: if *name == STATIC { ApplyType::Static } else { ApplyType::Dynamic },
         ..parameter(name, None, ParameterSource::EngineDefault)
     };
+    let cluster = [STATIC, "max_replication_slots", "max_wal_senders", "work_mem"];
     let instance = ["work_mem", "log_statement", "log_min_duration_statement"];
     BTreeMap::from([
-        (GroupLevel::Cluster, [STATIC, "work_mem"].iter().map(default).collect()),
+        (GroupLevel::Cluster, cluster.iter().map(default).collect()),
         (GroupLevel::Instance, instance.iter().map(default).collect()),
     ])
 }
@@ -155,7 +158,9 @@ impl Inner {
             markers: None,
             analyzed: false,
             groups: groups.map(|member| member.group.clone()).collect(),
+            back: super::way_back::Ends::default(),
         });
+        self.source.back.received = 0;
     }
 
     fn promoted(&mut self, id: &ClusterId) {
@@ -337,6 +342,7 @@ impl Cloud for World {
             quotas: Ok(vec![]),
             alarms: Ok(self.lock().alarms_on(&Subject::Instance(instance.id.clone()))),
             group_shared_with: Ok(vec![]),
+            proxies: Ok(vec![]),
         })
     }
 
@@ -359,6 +365,21 @@ impl Cloud for World {
     async fn cluster_endpoints(&self, id: &ClusterId) -> Result<Vec<ClusterEndpoint>, Failure> {
         self.call().await;
         Ok(self.lock().endpoints.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn proxy(&self, name: &str) -> Result<Option<Proxy>, Failure> {
+        self.call().await;
+        Ok(self.lock().proxy(name))
+    }
+
+    async fn global_database(&self, name: &str) -> Result<Option<GlobalDatabase>, Failure> {
+        self.call().await;
+        Ok(self.lock().global_database(name))
+    }
+
+    async fn secondary(&self, of: &GlobalSpec) -> Result<Option<Secondary>, Failure> {
+        self.call().await;
+        Ok(self.lock().secondary(of))
     }
 
     async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {

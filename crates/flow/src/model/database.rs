@@ -14,6 +14,9 @@ use landfall_core::port::database::{
     Answer, ExtensionView, MarkerView, Question, Said, ServerView, Session, SessionKind,
     SessionState, SettingView, SlotView, WriteCounters,
 };
+use landfall_core::port::way_back::{
+    PublisherView, Room, Sequences, SubscriberView, Survey, WayBackName,
+};
 use serde_json::json;
 
 use super::traffic::{APPLICATION, Client, Side};
@@ -26,7 +29,7 @@ fn unreachable(at: &Endpoint) -> Failure {
 }
 
 impl Inner {
-    fn reach(&self, at: &Endpoint) -> Result<(Side, &Server), Failure> {
+    pub(super) fn reach(&self, at: &Endpoint) -> Result<(Side, &Server), Failure> {
         let side = self.side_at(at).ok_or_else(|| unreachable(at))?;
         let server = self.server(side).filter(|server| server.up);
         server.map(|server| (side, server)).ok_or_else(|| unreachable(at))
@@ -49,7 +52,7 @@ impl Inner {
         }
     }
 
-    fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure> {
+    pub(super) fn marker(&self, at: &Endpoint, token: &str) -> Result<MarkerView, Failure> {
         let (_, server) = self.reach(at)?;
         let flush_lsn = (!server.in_recovery).then_some(Lsn(server.wal));
         Ok(match &server.markers {
@@ -110,6 +113,7 @@ impl Inner {
             DatabaseAction::Analyze { at, .. } => {
                 self.primary(at, action)?.analyzed = true;
             }
+            DatabaseAction::WayBack(action) => self.way_back(action)?,
             DatabaseAction::TerminateSessions { at, class } => {
                 let (side, _) = self.reach(at)?;
                 if self.fence_works() {
@@ -152,8 +156,9 @@ impl Database for World {
 
     async fn databases(&self, at: &Endpoint) -> Result<Vec<DatabaseName>, Failure> {
         self.call().await;
-        self.lock().reach(at)?;
-        Ok(vec![DatabaseName::new("postgres"), DatabaseName::new(APPLICATION)])
+        let inner = self.lock();
+        inner.reach(at)?;
+        Ok(inner.way_back.databases.clone())
     }
 
     async fn sessions(&self, at: &Endpoint) -> Result<Vec<Session>, Failure> {
@@ -249,6 +254,53 @@ impl Database for World {
         let inner = self.lock();
         let (_, server) = inner.reach(at)?;
         Ok(asked.iter().filter_map(|question| inner.answer(server, question.name)).collect())
+    }
+
+    async fn markers(
+        &self,
+        at: &Endpoint,
+        token: &str,
+    ) -> Result<BTreeMap<DatabaseName, MarkerView>, Failure> {
+        self.call().await;
+        self.lock().markers(at, token)
+    }
+
+    async fn survey(&self, at: &Endpoint) -> Result<BTreeMap<DatabaseName, Survey>, Failure> {
+        self.call().await;
+        self.lock().survey(at)
+    }
+
+    async fn room(&self, at: &Endpoint) -> Result<Room, Failure> {
+        self.call().await;
+        self.lock().room(at)
+    }
+
+    async fn publisher(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, PublisherView>, Failure> {
+        self.call().await;
+        self.lock().publisher(at, name)
+    }
+
+    async fn subscriber(
+        &self,
+        at: &Endpoint,
+        name: &WayBackName,
+    ) -> Result<BTreeMap<DatabaseName, SubscriberView>, Failure> {
+        self.call().await;
+        self.lock().subscriber(at, name)
+    }
+
+    async fn reaches(&self, from: &Endpoint, to: &Endpoint) -> Result<Result<(), String>, Failure> {
+        self.call().await;
+        self.lock().reaches(from, to)
+    }
+
+    async fn sequences(&self, at: &Endpoint) -> Result<Sequences, Failure> {
+        self.call().await;
+        self.lock().sequences(at)
     }
 
     async fn act(&self, action: &DatabaseAction) -> Result<SessionsEnded, Failure> {

@@ -92,6 +92,24 @@ impl Inner {
                     endpoints.push(ClusterEndpoint { name, state, kind });
                 }
             }
+            Equipment::Proxy { cluster, proxy } => {
+                self.create_proxy((cluster, proxy), stamp, action)?;
+            }
+            Equipment::ProxyPool { proxy, pool } => {
+                self.set_proxy_pool((proxy, pool), stamp, action)?;
+            }
+            Equipment::ProxyTarget { proxy, cluster } => {
+                self.register_target((proxy, cluster), stamp, action)?;
+            }
+            Equipment::GlobalDatabase { name, cluster } => {
+                self.create_global_database((name, cluster), stamp, action)?;
+            }
+            Equipment::SecondaryCluster(new) => {
+                self.create_secondary_cluster(new, stamp, action)?;
+            }
+            Equipment::SecondaryInstance { global, .. } => {
+                self.create_secondary_instance(global, stamp, action)?;
+            }
             Equipment::AlarmCopy { alarm, copy, cluster } => {
                 self.our_cluster(cluster, stamp, action)?;
                 self.copy_alarm(alarm, (copy, cluster), action)?;

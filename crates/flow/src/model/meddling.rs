@@ -13,7 +13,7 @@ use landfall_core::port::cloud::{
 use landfall_core::port::database::SessionState;
 use landfall_core::port::router::{Passage, ProxyView, Route, RouterAbility};
 
-use super::{Delays, Inner, Later};
+use super::{Circumstances, Delays, Inner, Later};
 
 /// The way into a world.
 pub struct Meddling<'a> {
@@ -205,9 +205,56 @@ impl Meddling<'_> {
         self.inner.row(database);
     }
 
+    /// One new row of the application on the promoted target.
+    pub fn row_on_target(&mut self) {
+        self.inner.row_on_target();
+    }
+
     /// The prepared transactions of the source.
     pub fn prepared(&mut self) -> &mut BTreeSet<String> {
         &mut self.inner.prepared
+    }
+
+    /// What a way back depends on.
+    pub fn way_back(&mut self) -> &mut Circumstances {
+        &mut self.inner.way_back
+    }
+
+    /// Somebody changes a table of the target.
+    pub fn change_target(&mut self) {
+        if let Some(target) = &mut self.inner.target {
+            target.back.change();
+        }
+    }
+
+    /// Somebody makes the same change on the source.
+    pub fn change_source(&mut self) {
+        self.inner.source.back.change();
+    }
+
+    /// Somebody adds a table to the target.
+    pub fn table_on_target(&mut self, table: &str) {
+        if let Some(target) = &mut self.inner.target {
+            target.back.add(table);
+        }
+    }
+
+    /// The way back's slot of a database is invalidated.
+    pub fn lose_slot(&mut self, database: &DatabaseName) {
+        if let Some(target) = &mut self.inner.target {
+            target.back.lose_slot(database);
+        }
+    }
+
+    /// Somebody drops the way back's subscriptions.
+    pub fn drop_subscriptions(&mut self) {
+        self.inner.source.back.forget();
+    }
+
+    /// Somebody deletes the source.
+    pub fn delete_source(&mut self) {
+        let served = self.inner.served.clone();
+        self.inner.plan(Duration::ZERO, Later::InstanceGone(served));
     }
 
     /// The world's delays.

@@ -4,6 +4,7 @@
 //! about AWS: the same conformance suites run on it and on the real adapters, so that it cannot
 //! drift from what they show. Everything follows from one seed.
 
+mod beside;
 mod cloud;
 mod database;
 mod equipment;
@@ -15,6 +16,7 @@ mod router;
 mod seed;
 mod store;
 mod traffic;
+mod way_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +38,7 @@ pub use meddling::{Meddling, Presence};
 pub use seed::Likeness;
 pub use store::MemoryStore;
 pub use traffic::{Ledger, TWO_SIDES, Write};
+pub use way_back::{Applying, Circumstances, GIVEN_TWICE, Loss, SEQUENCE};
 
 /// How long things take in the model.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +111,8 @@ pub(crate) struct Server {
     pub(crate) analyzed: bool,
     /// The groups in force at the firewall.
     pub(crate) groups: Vec<SecurityGroupId>,
+    /// What it has of a way back.
+    pub(crate) back: way_back::Ends,
 }
 
 /// A change that the world will make by itself.
@@ -138,6 +143,8 @@ pub(crate) struct Inner {
     /// Alarms, with what each is about.
     pub(crate) alarms: Vec<(Subject, Alarm)>,
     pub(crate) endpoints: BTreeMap<ClusterId, Vec<ClusterEndpoint>>,
+    /// What stands before and beside clusters.
+    pub(crate) beside: beside::Beside,
     pub(crate) versions: Vec<EngineVersion>,
     pub(crate) classes: Vec<String>,
     /// Aurora's parameters, by level.
@@ -178,6 +185,8 @@ pub(crate) struct Inner {
     /// The highest epoch ever seen of a route.
     pub(crate) highest: BTreeMap<String, u64>,
     pub(crate) traffic: traffic::Traffic,
+    /// What a way back depends on.
+    pub(crate) way_back: Circumstances,
     pub(crate) later: Vec<(Timestamp, Later)>,
     /// Invariants that were broken, with the instant.
     pub(crate) broken: Vec<String>,
@@ -251,6 +260,7 @@ impl World {
             markers: None,
             analyzed: false,
             groups: instance.security_groups.iter().map(|m| m.group.clone()).collect(),
+            back: way_back::Ends::default(),
         };
         let inner = Inner {
             now,
@@ -263,6 +273,7 @@ impl World {
             events: Vec::new(),
             alarms: Vec::new(),
             endpoints: BTreeMap::new(),
+            beside: beside::Beside::default(),
             versions: cloud::example_versions(),
             classes: ["db.r6g.large", "db.r7g.large"].map(str::to_owned).to_vec(),
             offer: cloud::example_offer(),
@@ -287,6 +298,7 @@ impl World {
             mute: BTreeSet::new(),
             highest: BTreeMap::new(),
             traffic: traffic::Traffic::new(4),
+            way_back: Circumstances::default(),
             later: Vec::new(),
             broken: Vec::new(),
         };
@@ -316,6 +328,12 @@ impl World {
     /// Invariants that were broken so far.
     pub fn broken(&self) -> Vec<String> {
         self.lock().broken.clone()
+    }
+
+    /// Whether anybody wrote to the promoted target.
+    pub fn target_is_written(&self) -> bool {
+        let inner = self.lock();
+        inner.target.as_ref().is_some_and(|target| !target.in_recovery && target.counted > 0)
     }
 
     /// What the application was told, and what the servers have.
@@ -401,6 +419,9 @@ impl Inner {
         for (side, server) in [("source", Some(&self.source)), ("target", target)] {
             if server.is_some_and(|server| server.markers.is_some()) {
                 all.insert(format!("marker table on the {side}"), String::new());
+            }
+            for what in server.iter().flat_map(|server| server.back.left()) {
+                all.insert(format!("{what} on the {side}"), String::new());
             }
         }
         for id in self.snapshots.keys() {

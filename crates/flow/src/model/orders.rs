@@ -23,7 +23,7 @@ pub(super) fn failure(kind: FailureKind, action: &CloudAction, detail: &str) -> 
     Failure::new(kind, action.to_string(), detail)
 }
 
-fn tags(stamp: &Stamp) -> Tags {
+pub(super) fn tags(stamp: &Stamp) -> Tags {
     Tags::from([
         (TAG_MIGRATION.to_owned(), stamp.migration.to_string()),
         (TAG_EPOCH.to_owned(), stamp.epoch.to_string()),
@@ -38,7 +38,7 @@ fn coming(groups: &[SecurityGroupId]) -> Vec<GroupMembership> {
     groups.iter().map(|group| GroupMembership { group: group.clone(), active: false }).collect()
 }
 
-fn busy(status: &str) -> ResourceState {
+pub(super) fn busy(status: &str) -> ResourceState {
     ResourceState::Busy(status.to_owned())
 }
 

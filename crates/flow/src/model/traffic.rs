@@ -13,6 +13,7 @@ use landfall_core::ids::DatabaseName;
 use landfall_core::port::database::SessionState;
 use landfall_core::port::router;
 
+use super::way_back::GIVEN_TWICE;
 use super::{Inner, Sabotage, Server};
 
 /// The application's database.
@@ -88,6 +89,8 @@ pub(crate) struct Traffic {
     pub(crate) clients: Vec<Client>,
     pub(crate) bypass: bool,
     next: Write,
+    /// The highest value that a sequence gave.
+    given: i64,
     acknowledged: Vec<Write>,
 }
 
@@ -154,6 +157,7 @@ impl Traffic {
             clients: (0..sessions).map(client).collect(),
             bypass: false,
             next: 0,
+            given: 0,
             acknowledged: Vec::new(),
         }
     }
@@ -231,6 +235,7 @@ impl Inner {
     /// One tick of the application, and the look at the invariants.
     pub(crate) fn tick(&mut self) {
         self.replicate();
+        self.flow_back();
         if self.traffic.bypass {
             self.traffic.bypass = false;
             self.traffic.clients.push(Client::waiting(Way::Past));
@@ -298,14 +303,19 @@ impl Inner {
         }
         server.wal += 200;
         server.counted += 1;
-        let position = server.wal;
+        server.back.sequence += 1;
+        let (position, value) = (server.wal, server.back.sequence);
         server.writes.push((write, position, now));
         self.traffic.next += 1;
         self.traffic.acknowledged.push(write);
-        let forked = self.target.as_ref().is_some_and(|target| target.counted > 0);
-        if side == Side::Source && forked {
+        if side == Side::Source && self.is_forked() {
             self.break_once(TWO_SIDES);
         }
+        // What a fork gives twice is told already.
+        if value <= self.traffic.given && !self.is_forked() {
+            self.break_once(GIVEN_TWICE);
+        }
+        self.traffic.given = self.traffic.given.max(value);
     }
 
     /// The replica takes over what it has received by now: every write, marker and position of
@@ -324,6 +334,10 @@ impl Inner {
         let have = target.writes.len();
         let arrived = self.source.writes.iter().skip(have).take_while(|(_, _, at)| *at <= horizon);
         target.writes.extend(arrived.cloned());
+        let missing = self.source.writes.len().saturating_sub(target.writes.len());
+        target.back.sequence =
+            self.source.back.sequence.saturating_sub(i64::try_from(missing).unwrap_or(i64::MAX));
+        target.back.changed = self.source.back.changed;
         if let Some((_, position)) = self.wal_then.front().filter(|(at, _)| *at <= horizon) {
             target.wal = target.wal.max(*position);
         }
@@ -349,6 +363,20 @@ impl Inner {
         };
         self.traffic.clients.push(client);
         pid
+    }
+
+    /// One row of the application on the promoted target, by no session of it.
+    pub(super) fn row_on_target(&mut self) {
+        let (now, write) = (self.now, self.traffic.next);
+        let Some(target) = self.target.as_mut().filter(|target| !target.in_recovery) else {
+            return;
+        };
+        target.wal += 200;
+        target.counted += 1;
+        target.back.sequence += 1;
+        target.writes.push((write, target.wal, now));
+        self.traffic.next += 1;
+        self.traffic.acknowledged.push(write);
     }
 
     /// One row that nobody is told of.

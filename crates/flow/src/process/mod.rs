@@ -3,14 +3,16 @@
 //! `docs/PROCESS.md` is generated from here; the driver walks nothing else.
 
 mod physical;
+mod reverse;
 
 use landfall_core::journal::Commitment;
 use landfall_core::problem::Writes;
-use landfall_core::status::{Phase, Road};
+use landfall_core::status::{Line, Phase, Road, Status};
 
 use crate::step::AnyStep;
 
 pub use physical::PHYSICAL;
+pub use reverse::REVERSE;
 
 /// Whether a row lies inside the pause, where the budget runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,34 @@ pub fn table(road: Road) -> &'static [Row] {
     match road {
         Road::Physical => PHYSICAL,
     }
+}
+
+/// The table that a move is walking.
+#[must_use]
+pub fn walked(status: &Status) -> &'static [Row] {
+    match status.line {
+        Line::Migrate => table(status.road),
+        Line::Reverse => REVERSE,
+    }
+}
+
+/// Every row there is, of every table: for titles.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    PHYSICAL.iter().chain(REVERSE)
+}
+
+/// Who takes writes while a move stands in a row: before its intent the release has not happened.
+#[must_use]
+pub fn writes(row: &Row, status: &Status) -> Writes {
+    let releases = row.commitment == Commitment::Committed;
+    if releases && status.commitment == Commitment::Revocable { Writes::Nobody } else { row.writes }
+}
+
+/// Where a move goes on when its roll-back was undone: right behind its release.
+pub fn behind_the_release(road: Road) -> Option<&'static Row> {
+    let rows = table(road);
+    let release = rows.iter().position(|row| row.commitment == Commitment::Committed)?;
+    rows.get(release + 1)
 }
 
 /// The place of a step in a table.

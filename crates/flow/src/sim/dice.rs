@@ -1,5 +1,6 @@
 //! Dice: everything random of a simulation, from one seed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ pub(super) struct Dice {
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
         Self { random: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+
+    /// Dice of one lane of a simulation.
+    pub(super) fn of(seed: u64, lane: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (seed, lane).hash(&mut hasher);
+        Self::new(hasher.finish())
     }
 
     fn lock(&self) -> MutexGuard<'_, StdRng> {
@@ -47,6 +55,41 @@ impl Dice {
     }
 }
 
+/// Random numbers of one site, cheap to begin.
+pub(super) struct Draw(u64);
+
+impl Draw {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// SplitMix64.
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// True this often in a thousand.
+    pub(super) fn chance(&mut self, per_mille: u32) -> bool {
+        self.next() % 1000 < u64::from(per_mille)
+    }
+
+    /// One of them, when there is any.
+    pub(super) fn pick<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        let many = u64::try_from(all.len()).ok().filter(|many| *many > 0)?;
+        all.get(usize::try_from(self.next() % many).ok()?).copied()
+    }
+
+    /// A time between two, to the millisecond.
+    pub(super) fn time(&mut self, from: Duration, to: Duration) -> Duration {
+        let whole = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let span = whole(to).saturating_sub(whole(from)).saturating_add(1);
+        from + Duration::from_millis(self.next() % span)
+    }
+}
+
 /// How bad a night it is, in thousandths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Luck {
@@ -56,6 +99,8 @@ pub(super) struct Luck {
     pub(super) looks: u32,
     /// A driver dies at a write, or oversleeps.
     pub(super) writes: u32,
+    /// A clock jumps, at each write.
+    pub(super) clocks: u32,
     /// Somebody meddles, at each of the meddler's rounds.
     pub(super) world: u32,
     /// A person asks for something, at each of the person's rounds.
@@ -68,6 +113,7 @@ impl Luck {
             orders: dice.pick(&[0, 50, 200, 400]),
             looks: dice.pick(&[0, 5, 30, 100]),
             writes: dice.pick(&[0, 10, 40, 100]),
+            clocks: dice.pick(&[0, 0, 5, 30]),
             world: dice.pick(&[0, 100, 300]),
             people: dice.pick(&[0, 0, 2, 10]),
         }

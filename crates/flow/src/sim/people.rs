@@ -8,7 +8,10 @@ use landfall_core::journal::Request;
 use landfall_core::port::Clock;
 use landfall_core::status::{Course, Run, Status};
 
-use super::Night;
+use super::coverage::Way;
+use super::dice::Dice;
+use super::night::Night;
+use super::witness::goes_forward;
 use crate::model::Presence;
 
 /// After so many resumed stops the operator gives up, if that is still possible.
@@ -18,10 +21,9 @@ impl Night<'_> {
     /// Approves, resumes after a while, and gives up in the end.
     pub(super) async fn operator(&self) {
         let mut resumed = 0;
+        let dice = self.dice("the operator");
         loop {
-            self.world
-                .sleep(self.dice.time(Duration::from_millis(300), Duration::from_secs(3)))
-                .await;
+            self.world.sleep(dice.time(Duration::from_millis(300), Duration::from_secs(3))).await;
             let Some(status) = self.status() else { continue };
             let by = "the operator".to_owned();
             let request = match status.run {
@@ -29,7 +31,7 @@ impl Night<'_> {
                     Request::Approve { gate, by, note: String::new() }
                 }
                 Run::Paused { .. } | Run::NeedsHuman { .. } if resumed < RESUMES => {
-                    self.world.sleep(self.dice.seconds(1, 60)).await;
+                    self.world.sleep(dice.seconds(1, 60)).await;
                     self.mend();
                     resumed += 1;
                     Request::Resume { by }
@@ -50,17 +52,21 @@ impl Night<'_> {
 
     /// Asks for anything at any time; most of it is refused.
     pub(super) async fn person(&self) {
+        let dice = self.dice("a person");
+        let mut aimed = false;
         loop {
-            self.world
-                .sleep(self.dice.time(Duration::from_millis(50), Duration::from_secs(1)))
-                .await;
-            // People are nervous while it matters.
-            let tense = self.status().is_some_and(|s| [Quiesce, Cutover].contains(&s.phase));
-            if !self.dice.chance(self.luck.people * if tense { 10 } else { 1 }) {
+            self.world.sleep(dice.time(Duration::from_millis(50), Duration::from_secs(1))).await;
+            let Some(status) = self.status() else { continue };
+            let (by, why) = ("somebody".to_owned(), "a feeling".to_owned());
+            if !aimed && self.is_undone_here(&status) {
+                aimed = self.ask(Request::Abort { by, why }).await;
                 continue;
             }
-            let (by, why) = ("somebody".to_owned(), "a feeling".to_owned());
-            let request = match self.dice.pick(&[0, 1, 2, 2]) {
+            // People are nervous while it matters.
+            let tense = [Quiesce, Cutover].contains(&status.phase);
+            let luck = self.luck.people * if tense { 10 } else { 1 };
+            let Some(mut draw) = self.weather.happens("a person asks", luck) else { continue };
+            let request = match draw.pick(&[0, 1, 2, 2]).unwrap_or(0) {
                 0 => Request::Abort { by, why },
                 1 => Request::Resume { by },
                 _ => Request::Pause { by, why },
@@ -69,10 +75,17 @@ impl Night<'_> {
         }
     }
 
+    /// Whether the night aims at the undo of the step that the move has come to.
+    fn is_undone_here(&self, status: &Status) -> bool {
+        self.weather.aim.as_ref().is_some_and(|spot| {
+            spot.way == Way::Undoing && spot.step == status.step && goes_forward(status)
+        })
+    }
+
     async fn ask(&self, request: Request) -> bool {
         let what = format!("{request:?}");
-        let asked =
-            crate::request(self.store, self.world, &self.spec.migration.name, request).await;
+        let (book, name) = (self.book(), &self.spec.migration.name);
+        let asked = crate::request(&book, self.world, name, request).await;
         if asked.is_err() {
             self.story.tell(format!("refused: {what}"));
         }
@@ -81,42 +94,41 @@ impl Night<'_> {
 
     /// Things happen, and most of them pass.
     pub(super) async fn meddler(&self) {
+        let dice = self.dice("the world");
         loop {
-            self.world
-                .sleep(self.dice.time(Duration::from_millis(100), Duration::from_secs(4)))
-                .await;
-            if self.world.instant() < self.calm_from && self.dice.chance(self.luck.world) {
-                self.meddle().await;
+            self.world.sleep(dice.time(Duration::from_millis(100), Duration::from_secs(4))).await;
+            if self.weather.happens("something happens", self.luck.world).is_some() {
+                self.meddle(&dice).await;
             }
         }
     }
 
-    async fn meddle(&self) {
+    async fn meddle(&self, dice: &Dice) {
         let Some(status) = self.status() else { return };
-        let node = self.dice.pick(&["sidecar-1", "sidecar-2"]);
-        match self.dice.pick(&[0, 0, 1, 2, 3, 4, 5, 6]) {
+        let node = dice.pick(&["sidecar-1", "sidecar-2"]);
+        match dice.pick(&[0, 0, 1, 2, 3, 4, 5, 6]) {
             0 => {
                 self.does("the replica stalls", |world| world.stall());
-                self.world.sleep(self.dice.seconds(1, 40)).await;
+                self.world.sleep(dice.seconds(1, 40)).await;
                 self.does("the replica recovers", |world| world.recover());
             }
             1 => {
                 self.does("a proxy goes", |world| world.disconnect(node));
-                self.world.sleep(self.dice.seconds(1, 20)).await;
+                self.world.sleep(dice.seconds(1, 20)).await;
                 self.does("a proxy is back", |world| world.reconnect(node));
             }
             2 => {
                 self.does("a proxy is mute", |world| world.mute(node));
-                self.world.sleep(self.dice.seconds(1, 20)).await;
+                self.world.sleep(dice.seconds(1, 20)).await;
                 self.does("a proxy speaks", |world| world.reconnect(node));
             }
             3 => {
-                let open_for = self.dice.seconds(1, 30);
+                let open_for = dice.seconds(1, 30);
                 self.does("a long transaction", |world| world.long_transaction(open_for));
             }
             4 => {
                 self.does("a stale slot", |world| world.stale_slot(Presence::There));
-                self.world.sleep(self.dice.seconds(1, 30)).await;
+                self.world.sleep(dice.seconds(1, 30)).await;
                 self.does("the slot is dropped", |world| world.stale_slot(Presence::Gone));
             }
             // Who is let in by the quarantine group and comes after the last proof cannot be
@@ -128,7 +140,7 @@ impl Night<'_> {
                 let production = ["sg-app".into(), "sg-office".into()];
                 self.does("the source is opened", |world| world.regroup_source(&production));
             }
-            _ if status.step == "replicate.wait_available" && self.dice.chance(100) => {
+            _ if status.step == "replicate.wait_available" && dice.chance(100) => {
                 self.does("AWS gives up", |world| world.fail_replicas());
             }
             _ => {}

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::ids::{MigrationName, Seq, ServiceName};
-use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError};
+use landfall_core::journal::{Entry, Lease, NewEntry, Store, StoreError, StoreTrouble};
 use landfall_core::port::router::Route;
 use landfall_core::port::{Clock, Stamp};
 use landfall_core::{Sample, Series};
@@ -26,6 +26,8 @@ pub enum Beat {
     Dies,
     /// It hangs for that long, and then goes on as if nothing had been.
     Hangs(Duration),
+    /// The store says that it failed: before the write nothing is written, after it everything is.
+    Fails,
 }
 
 /// Decides at each journal write of one driver.
@@ -34,6 +36,10 @@ pub trait Watch: Send + Sync {
     fn before(&self, entry: &NewEntry) -> Beat;
     /// The record is durable, and its writer does not know it yet.
     fn after(&self, entry: &NewEntry) -> Beat;
+    /// The lease is about to be extended: what becomes of the driver before and after that.
+    fn renews(&self) -> [Beat; 2] {
+        [Beat::Goes, Beat::Goes]
+    }
 }
 
 /// The store of one driver.
@@ -42,12 +48,19 @@ pub struct Pulse<'a> {
     clock: &'a dyn Clock,
     watch: &'a dyn Watch,
     stopped: AtomicBool,
+    failed: AtomicBool,
 }
 
 impl<'a> Pulse<'a> {
     /// A store whose driver is watched.
     pub fn new(store: &'a dyn Store, clock: &'a dyn Clock, watch: &'a dyn Watch) -> Self {
-        Self { store, clock, watch, stopped: AtomicBool::new(false) }
+        Self {
+            store,
+            clock,
+            watch,
+            stopped: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// Runs a driver until it ends, or dies: then `None`.
@@ -65,7 +78,12 @@ impl<'a> Pulse<'a> {
         ended.into_inner()
     }
 
-    async fn feel(&self, beat: Beat) {
+    /// Whether the store has failed its driver on purpose.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    async fn feel(&self, beat: Beat) -> Result<(), StoreError> {
         match beat {
             Beat::Goes => {}
             Beat::Hangs(time) => self.clock.sleep(time).await,
@@ -73,7 +91,13 @@ impl<'a> Pulse<'a> {
                 self.stopped.store(true, Ordering::Relaxed);
                 std::future::pending::<()>().await;
             }
+            Beat::Fails => {
+                self.failed.store(true, Ordering::Relaxed);
+                let (what, told) = ("write to the store".to_owned(), "on purpose".to_owned());
+                return Err(StoreError::Medium { what, told, trouble: StoreTrouble::Other });
+            }
         }
+        Ok(())
     }
 }
 
@@ -84,9 +108,9 @@ impl Store for Pulse<'_> {
     }
 
     async fn append(&self, entry: NewEntry) -> Result<Seq, StoreError> {
-        self.feel(self.watch.before(&entry)).await;
+        self.feel(self.watch.before(&entry)).await?;
         let written = self.store.append(entry.clone()).await?;
-        self.feel(self.watch.after(&entry)).await;
+        self.feel(self.watch.after(&entry)).await?;
         Ok(written)
     }
 
@@ -110,7 +134,11 @@ impl Store for Pulse<'_> {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, StoreError> {
-        self.store.renew_lease(lease, now, until).await
+        let [before, after] = self.watch.renews();
+        self.feel(before).await?;
+        let renewed = self.store.renew_lease(lease, now, until).await?;
+        self.feel(after).await?;
+        Ok(renewed)
     }
 
     async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError> {

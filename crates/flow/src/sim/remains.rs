@@ -31,7 +31,7 @@ pub fn expected(
 ) -> Footprint {
     match outcome {
         Outcome::Moved => moved(before, world, spec),
-        Outcome::Undone => undone(before, world, spec, entries),
+        Outcome::Undone | Outcome::RolledBack => undone(before, world, spec, entries),
     }
 }
 
@@ -110,6 +110,11 @@ fn spent(all: &mut Footprint, now: &Footprint, spec: &Spec) {
     target(all, "[\"sg-quarantine-target\"] protected false");
     if spec.access.is_some() {
         all.insert("marker table on the target".to_owned(), String::new());
+        // What was published there is spent with it.
+        let published = "publication on the target".to_owned();
+        if now.contains_key(&published) {
+            all.insert(published, String::new());
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The story of one simulation: what happened beside the journal, for whoever reads a failing seed.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use landfall_core::ids::Seq;
 use landfall_core::journal::{Entry, Record};
 
 use crate::model::World;
@@ -23,14 +25,19 @@ impl Story {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push((at, what));
     }
 
-    /// The story and the journal, in one order.
-    pub(super) fn with(self, entries: &[Entry]) -> Vec<String> {
+    /// The story and the journal, in one order: by the world's clock, whatever the drivers' showed.
+    pub(super) fn with(
+        self,
+        entries: &[Entry],
+        written: &BTreeMap<Seq, Timestamp>,
+    ) -> Vec<String> {
         let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let begin = entries.first().map_or(Timestamp::UNIX_EPOCH, |entry| entry.at);
+        let when = |entry: &Entry| written.get(&entry.seq).copied().unwrap_or(entry.at);
+        let begin = entries.first().map_or(Timestamp::UNIX_EPOCH, when);
         let mut all: Vec<(Timestamp, String)> = told
             .into_iter()
             .map(|(at, what)| (at, format!("          {what}")))
-            .chain(entries.iter().map(|entry| (entry.at, line(entry))))
+            .chain(entries.iter().map(|entry| (when(entry), line(entry))))
             .collect();
         all.sort_by_key(|(at, _)| *at);
         all.into_iter()
@@ -57,7 +64,9 @@ pub fn line(entry: &Entry) -> String {
         Record::Led { holder } => holder.clone(),
         Record::GateOpened { gate } => gate.clone(),
         Record::Entered { course, .. } => format!("{course:?}"),
-        Record::Started { .. } | Record::Completed { .. } => String::new(),
+        Record::Started { .. } | Record::Completed { .. } | Record::Returned { .. } => {
+            String::new()
+        }
     };
     format!("{:>4} e{} {step} {} {what}", entry.seq, entry.epoch, entry.record.name())
 }

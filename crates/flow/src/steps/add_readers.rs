@@ -4,15 +4,17 @@
 //! Undo: refused; the target is the database.
 //! If it dies here: some readers are there, with our tag; the next start makes the rest.
 
+use jiff::Timestamp;
 use landfall_core::action::{CloudAction, NewWriter};
 use landfall_core::failure::Failure;
 use landfall_core::ids::InstanceId;
 use landfall_core::port::cloud::{Instance, ResourceState};
-use landfall_core::{Code, Facts, Problem, Spec};
+use landfall_core::quantity::duration_text;
+use landfall_core::{Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{is_ours, name_taken, target};
-use crate::step::{Look, Plan, Step};
+use super::{is_ours, target};
+use crate::step::{Look, Plan, Step, elapsed};
 
 /// The target's readers.
 pub struct AddReaders;
@@ -22,6 +24,20 @@ pub struct AddReaders;
 pub struct Seen {
     cluster: ResourceState,
     readers: Vec<(InstanceId, Option<Instance>)>,
+    #[serde(default)]
+    since: Timestamp,
+    #[serde(default)]
+    now: Timestamp,
+}
+
+fn about(id: &InstanceId) -> String {
+    format!("reader {id}")
+}
+
+/// Nobody's data depends on a reader, and the fence is watched behind this step.
+fn told_once(id: &InstanceId, what: String) -> Plan {
+    let text = format!("reader {id} is yours to see to: {what}");
+    Plan::Learn(Fact::Warned { about: about(id), text })
 }
 
 impl Step for AddReaders {
@@ -36,7 +52,7 @@ impl Step for AddReaders {
             let instance = look.ports.cloud.instance(&id).await?;
             readers.push((id, instance));
         }
-        Ok(Seen { cluster, readers })
+        Ok(Seen { cluster, readers, since: look.entered_at, now: look.now() })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -44,10 +60,16 @@ impl Step for AddReaders {
             !is_ours(spec, &reader.tags) || reader.cluster.as_ref() != Some(&spec.target.cluster)
         };
         let found = || seen.readers.iter().filter_map(|(_, reader)| reader.as_ref());
-        if let Some(taken) = found().find(other) {
-            return Plan::blocked(name_taken(format!("instance {}", taken.id)));
+        let told = |id: &InstanceId| facts.warnings.contains_key(&about(id));
+        if let Some(taken) = found().find(|one| other(one) && !told(&one.id)) {
+            return told_once(&taken.id, "that instance exists and is not this move's".to_owned());
         }
-        let missing = || seen.readers.iter().filter(|(_, reader)| reader.is_none());
+        let ours = || found().filter(|one| !other(one));
+        // What was refused is told, and left to a person: the database is there without readers.
+        let left = |id: &InstanceId| {
+            told(id) || facts.warnings.contains_key(&reader(spec, facts, id).to_string())
+        };
+        let missing = || seen.readers.iter().filter(|(id, reader)| reader.is_none() && !left(id));
         if missing().next().is_some() && seen.cluster != ResourceState::Available {
             let why = format!("cluster {} to take a reader", spec.target.cluster);
             return Plan::wait(spec, why, seen.cluster.to_string());
@@ -56,15 +78,15 @@ impl Step for AddReaders {
         if !orders.is_empty() {
             return Plan::Do(orders);
         }
-        let waiting = || found().filter(|reader| reader.state != ResourceState::Available);
+        let unready = |one: &&Instance| one.state != ResourceState::Available && !told(&one.id);
+        let waiting = || ours().filter(unready);
         let Some(first) = waiting().next() else { return Plan::Done };
         if let Some(failed) = waiting().find(|one| matches!(one.state, ResourceState::Failed(_))) {
-            return Plan::blocked(Problem::new(
-                Code::ResourceFailed,
-                format!("reader {} is {}", failed.id, failed.state),
-                "The target works without it. Delete that instance and run `landfall resume` to \
-                 make it again.",
-            ));
+            return told_once(&failed.id, format!("it is {}", failed.state));
+        }
+        if elapsed(seen.since, seen.now) >= spec.limits.step_within {
+            let patience = duration_text::to_text(spec.limits.step_within);
+            return told_once(&first.id, format!("it is {} after {patience}", first.state));
         }
         let states: Vec<_> = waiting().map(|one| format!("{} {}", one.id, one.state)).collect();
         Plan::wait(spec, format!("reader {} to be available", first.id), states.join(", "))
@@ -108,7 +130,8 @@ mod tests {
             });
             (id, reader)
         });
-        Seen { cluster: ResourceState::Available, readers: readers.collect() }
+        let (since, now) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        Seen { cluster: ResourceState::Available, readers: readers.collect(), since, now }
     }
 
     fn planned(seen: &Seen) -> String {
@@ -119,8 +142,8 @@ mod tests {
         if let Plan::Wait(wait) = &plan {
             return format!("wait for {} ({})", wait.why, wait.reading);
         }
-        if let Plan::Blocked(problem) = &plan {
-            return format!("{:?} {}", problem.code, problem.primary);
+        if let Plan::Learn(Fact::Warned { about, text }) = &plan {
+            return format!("{about}: {text}");
         }
         format!("{plan:?}")
     }
@@ -151,9 +174,15 @@ mod tests {
         assert_eq!(told, "wait for cluster orders-aurora to take a reader (modifying)");
         let failed = Some(ResourceState::Failed("incompatible-parameters".to_owned()));
         let told = planned(&seen([Some(ResourceState::Available), failed]));
-        assert!(told.starts_with("ResourceFailed reader orders-aurora-3"), "{told}");
+        let expected = "reader orders-aurora-3 is yours to see to: it is incompatible-parameters";
+        assert!(told.ends_with(expected), "{told}");
         let mut anothers = seen([Some(ResourceState::Available), None]);
         anothers.readers[0].1.as_mut().unwrap().tags.clear();
-        assert!(planned(&anothers).starts_with("NameTaken instance orders-aurora-2"));
+        let told = planned(&anothers);
+        assert!(told.ends_with("that instance exists and is not this move's"), "{told}");
+        let mut slow = seen([Some(ResourceState::Available), Some(ResourceState::Deleting)]);
+        slow.now = Timestamp::from_second(1_800).unwrap();
+        let told = planned(&slow);
+        assert!(told.ends_with("it is deleting after 5m"), "{told}");
     }
 }

@@ -6,7 +6,7 @@
 //! Undo: refused; the target is the database.
 //! If it dies here: some of it is there; the next start adds the rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_core::action::{Equipment, NewEndpoint};
 use landfall_core::failure::{Failure, FailureKind};
@@ -194,7 +194,7 @@ fn endpoints<'a>(spec: &'a Spec, seen: &'a Seen) -> impl Iterator<Item = Equipme
     })
 }
 
-/// The copy's name: the source's name in it gives way to the target's.
+/// The name that a copy would like: the source's name in it gives way to the target's.
 fn copy_name(spec: &Spec, alarm: &str) -> String {
     let (source, cluster) = (spec.source.instance.as_str(), spec.target.cluster.as_str());
     let name = if alarm.contains(source) && !alarm.contains(cluster) {
@@ -205,13 +205,36 @@ fn copy_name(spec: &Spec, alarm: &str) -> String {
     name.chars().take(ALARM_NAME_MAX).collect()
 }
 
+/// The copy's name of each alarm. Where two would like the same one, each gets a sign of its own,
+/// made of its own name alone: it is the same whatever other alarms come and go.
+fn copy_names(spec: &Spec, alarms: &[Alarm]) -> BTreeMap<String, String> {
+    let wished: Vec<_> = alarms.iter().map(|one| (&one.name, copy_name(spec, &one.name))).collect();
+    let wanted_by = |name: &String| wished.iter().filter(|(_, other)| other == name).count();
+    let own = |alarm: &String, name: &String| {
+        let sign = format!(" #{:08x}", sign_of(alarm));
+        let kept = ALARM_NAME_MAX.saturating_sub(sign.len());
+        name.chars().take(kept).chain(sign.chars()).collect()
+    };
+    let named = wished.iter().map(|(alarm, name)| {
+        let name = if wanted_by(name) > 1 { own(alarm, name) } else { name.clone() };
+        ((*alarm).clone(), name)
+    });
+    named.collect()
+}
+
+/// FNV-1a: stable over versions and machines, which `Hash` is not.
+fn sign_of(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |sign, byte| (sign ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 fn copies(spec: &Spec, seen: &Seen) -> Vec<Equipment> {
     let Ok(heard) = &seen.alarms else { return vec![] };
     if spec.target.alarms == Alarms::List {
         return vec![];
     }
+    let names = copy_names(spec, &heard.source);
     let able = heard.source.iter().filter(|alarm| heard.metrics.contains(&alarm.metric));
-    let named = able.map(|alarm| (alarm, copy_name(spec, &alarm.name)));
+    let named = able.filter_map(|alarm| Some((alarm, names.get(&alarm.name)?.clone())));
     let missing = named.filter(|(_, copy)| heard.target.iter().all(|one| one.name != *copy));
     missing
         .map(|(alarm, copy)| Equipment::AlarmCopy {
@@ -255,9 +278,10 @@ fn silent(spec: &Spec, seen: &Seen) -> Option<Warning> {
             return Some((ALARMS, words));
         }
     };
+    let names = copy_names(spec, &heard.source);
     let copied = |alarm: &&Alarm| {
-        let copy = copy_name(spec, &alarm.name);
-        heard.target.iter().any(|one| one.name == copy)
+        let copy = names.get(&alarm.name);
+        heard.target.iter().any(|one| Some(&one.name) == copy)
     };
     let silent: Vec<_> = heard.source.iter().filter(|alarm| !copied(alarm)).collect();
     let names: Vec<_> =
@@ -427,5 +451,25 @@ mod tests {
         assert_eq!(copy_name(&spec, "cpu"), "orders-aurora cpu");
         assert_eq!(copy_name(&spec, "cpu of orders-prod"), "cpu of orders-aurora");
         assert_eq!(copy_name(&spec, &"é".repeat(255)).chars().count(), 255);
+    }
+
+    #[test]
+    fn two_alarms_that_would_like_one_name_get_two_and_the_same_ones_every_time() {
+        let spec = example_spec();
+        let long = |end: &str| alarm(&format!("{}{end}", "a".repeat(255)), "CPUUtilization");
+        let alarms =
+            [alarm("orders-prod", "x"), long("b"), long("c"), alarm("orders-prod cpu", "x")];
+        let names = copy_names(&spec, &alarms);
+        let distinct: BTreeSet<_> = names.values().collect();
+        assert_eq!(distinct.len(), alarms.len(), "{names:?}");
+        assert!(names.values().all(|name| name.chars().count() <= 255), "{names:?}");
+        assert_eq!(names["orders-prod cpu"], "orders-aurora cpu", "a name of its own is kept");
+        let mut turned = alarms.to_vec();
+        turned.reverse();
+        assert_eq!(copy_names(&spec, &turned), names);
+        let both = [alarm("orders-prod cpu", "x"), alarm("cpu", "x")];
+        let names = copy_names(&spec, &both);
+        assert_ne!(names["orders-prod cpu"], names["cpu"]);
+        assert!(names["cpu"].starts_with("orders-aurora cpu #"), "{names:?}");
     }
 }

@@ -15,14 +15,15 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_core::action::{CloudAction, DatabaseAction, SessionClass};
 use landfall_core::failure::Failure;
 use landfall_core::ids::SecurityGroupId;
-use landfall_core::port::cloud::{Instance, ResourceState, Subject};
+use landfall_core::port::cloud::{ResourceState, Subject};
 use landfall_core::port::database::{Session, SessionKind, SessionState};
 use landfall_core::port::router::Sessions;
 use landfall_core::spec::FenceKind;
 use landfall_core::{Code, Course, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{Membership, groups_are, source, source_endpoint};
+use super::side::{self, Origin};
+use super::{Membership, groups_are};
 use crate::step::{BRISK, Look, Plan, Step, elapsed};
 
 /// AWS's words for a restart in DescribeEvents.
@@ -40,7 +41,8 @@ pub struct FenceSource;
 /// The source at the fence.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
-    source: Instance,
+    #[serde(flatten)]
+    origin: Origin,
     /// Client sessions, with access and once the groups are in force.
     clients: Option<Vec<Session>>,
     last_restart: Option<Timestamp>,
@@ -60,7 +62,7 @@ impl Step for FenceSource {
         let doing = look.course == Course::Doing;
         let closed = doing && look.facts.fence_active.is_some();
         let clients = async {
-            match (look.ports.database, source_endpoint(look.facts)) {
+            match (look.ports.database, side::origin(look.facts)) {
                 (Some(database), Some(at)) if terminates && closed => {
                     let all = database.sessions(at).await?;
                     Ok(Some(all.into_iter().filter(could_write).collect()))
@@ -68,13 +70,13 @@ impl Step for FenceSource {
                 _ => Ok(None),
             }
         };
-        let (source, clients) = try_join(pin!(source(look)), pin!(clients)).await?;
+        let (origin, clients) = try_join(pin!(side::origin_of(look)), pin!(clients)).await?;
         let last_restart = if terminates || !doing {
             None
         } else {
-            last_restart(look, &Subject::Instance(source.id.clone())).await?
+            last_restart(look, &Subject::Instance(origin.writer.clone())).await?
         };
-        Ok(Seen { source, clients, last_restart, now })
+        Ok(Seen { origin, clients, last_restart, now })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
@@ -82,15 +84,12 @@ impl Step for FenceSource {
         if facts.groups_were.is_none() {
             return remember_groups(seen, &wanted);
         }
-        match groups_are(&seen.source.security_groups, &wanted) {
+        match groups_are(&seen.origin.groups, &wanted) {
             Membership::Different => {
-                return Plan::act(CloudAction::SetInstanceSecurityGroups {
-                    instance: seen.source.id.clone(),
-                    groups: wanted.to_vec(),
-                });
+                return Plan::act(seen.origin.wear(wanted.to_vec()));
             }
             Membership::Changing => {
-                let why = format!("the quarantine group to be in force on {}", seen.source.id);
+                let why = format!("the quarantine group to be in force on {}", seen.origin.name());
                 return Plan::wait(spec, why, "").every(BRISK);
             }
             Membership::InForce => {}
@@ -99,7 +98,7 @@ impl Step for FenceSource {
             let last_restart = seen.last_restart;
             return Plan::Learn(Fact::FenceActive { at: seen.now, last_restart });
         };
-        match (&seen.clients, source_endpoint(facts)) {
+        match (&seen.clients, side::origin(facts)) {
             (Some(clients), Some(at)) => {
                 let closed = elapsed(closed_at, seen.now);
                 let kept = facts.gateway.is_some_and(|gateway| gateway.sessions == Sessions::Kept);
@@ -115,27 +114,19 @@ impl Step for FenceSource {
 
     fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         let Some(were) = &facts.groups_were else { return Plan::Done };
-        match groups_are(&seen.source.security_groups, were) {
-            Membership::Different => Plan::act(CloudAction::SetInstanceSecurityGroups {
-                instance: seen.source.id.clone(),
-                groups: were.clone(),
-            }),
+        match groups_are(&seen.origin.groups, were) {
+            Membership::Different => Plan::act(seen.origin.wear(were.clone())),
             Membership::Changing => {
-                let why = format!("the security groups of {} to be as they were", seen.source.id);
+                let why =
+                    format!("the security groups of {} to be as they were", seen.origin.name());
                 Plan::wait(spec, why, "").every(BRISK)
             }
-            Membership::InForce if seen.source.state == ResourceState::Available => Plan::Done,
+            Membership::InForce if seen.origin.state == ResourceState::Available => Plan::Done,
             Membership::InForce => {
-                let why = format!("{} to be available again", seen.source.id);
-                Plan::wait(spec, why, seen.source.state.to_string()).every(BRISK)
+                let why = format!("{} to be available again", seen.origin.name());
+                Plan::wait(spec, why, seen.origin.state.to_string()).every(BRISK)
             }
         }
-    }
-}
-
-impl Seen {
-    fn groups(&self) -> Vec<SecurityGroupId> {
-        self.source.security_groups.iter().map(|member| member.group.clone()).collect()
     }
 }
 
@@ -167,14 +158,17 @@ pub(super) fn restarted(facts: &Facts, last: Option<Timestamp>) -> bool {
 }
 
 fn remember_groups(seen: &Seen, wanted: &[SecurityGroupId]) -> Plan {
-    match groups_are(&seen.source.security_groups, wanted) {
+    match groups_are(&seen.origin.groups, wanted) {
         Membership::InForce => Plan::blocked(Problem::new(
             Code::QuarantineGroup,
-            format!("{} wears the quarantine group already, and not by this move", seen.source.id),
+            format!(
+                "{} wears the quarantine group already, and not by this move",
+                seen.origin.name()
+            ),
             "Put its production groups back, then run `landfall resume`; or `landfall abort`.",
         )),
         Membership::Changing | Membership::Different => {
-            Plan::Learn(Fact::GroupsWere { groups: seen.groups() })
+            Plan::Learn(Fact::GroupsWere { groups: seen.origin.worn() })
         }
     }
 }
@@ -207,18 +201,18 @@ fn terminate(spec: &Spec, at: &Endpoint, clients: &[Session], closed: Duration) 
 }
 
 fn reboot(spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
-    let available = seen.source.state == ResourceState::Available;
+    let available = seen.origin.state == ResourceState::Available;
     let restarted = restarted(facts, seen.last_restart);
     let ordered_lately =
         facts.reboot_ordered.is_some_and(|at| seen.now.duration_since(at) < REBOOT_SHOWS_WITHIN);
     match (restarted, available) {
         (true, true) => Plan::Done,
         (false, true) if !ordered_lately => {
-            Plan::act(CloudAction::RebootInstance { instance: seen.source.id.clone() })
+            Plan::act(CloudAction::RebootInstance { instance: seen.origin.writer.clone() })
         }
         (_, _) => {
-            let why = format!("{} to come back from its reboot", seen.source.id);
-            Plan::wait(spec, why, seen.source.state.to_string()).every(BRISK)
+            let why = format!("{} to come back from its reboot", seen.origin.writer);
+            Plan::wait(spec, why, seen.origin.state.to_string()).every(BRISK)
         }
     }
 }

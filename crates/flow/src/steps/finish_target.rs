@@ -69,7 +69,7 @@ impl Step for FinishTarget {
                 format!("the production groups to be in force on {}", cluster.id),
                 "",
             ),
-            Membership::InForce => settle(spec, seen),
+            Membership::InForce => settle(spec, facts, seen),
         }
     }
 
@@ -100,13 +100,21 @@ pub(super) async fn offer(look: &Look<'_>) -> Result<EngineVersion, Failure> {
 }
 
 /// The rest, once clients can reach the target.
-fn settle(spec: &Spec, seen: &Seen) -> Plan {
+fn settle(spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
     let cluster = &seen.cluster;
-    if spec.target.deletion_protection != Some(false) && !cluster.deletion_protected {
-        return Plan::act(CloudAction::ProtectCluster { cluster: cluster.id.clone() });
+    // What was refused, or had no effect, is told and left to a person.
+    let left = |order: &CloudAction| facts.warnings.contains_key(&order.to_string());
+    let protect = CloudAction::ProtectCluster { cluster: cluster.id.clone() };
+    if spec.target.deletion_protection != Some(false)
+        && !cluster.deletion_protected
+        && !left(&protect)
+    {
+        return Plan::act(protect);
     }
     let settings = differences(spec, seen);
-    if settings == ClusterSettings::default() {
+    let cluster_id = cluster.id.clone();
+    let order = CloudAction::SetClusterSettings { cluster: cluster_id, settings: settings.clone() };
+    if settings == ClusterSettings::default() || left(&order) {
         return Plan::Done;
     }
     match cluster.state {
@@ -116,7 +124,7 @@ fn settle(spec: &Spec, seen: &Seen) -> Plan {
             Plan::wait(spec, why, cluster.state.to_string())
         }
         ResourceState::Available | ResourceState::Failed(_) | ResourceState::Deleting => {
-            Plan::act(CloudAction::SetClusterSettings { cluster: cluster.id.clone(), settings })
+            Plan::act(order)
         }
     }
 }

@@ -15,7 +15,7 @@ use landfall_core::{Course, Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::services::{self, Order, ServiceView, Services, acknowledged, is_held};
-use super::{endpoint, gateway_problem, prove_fence, source_endpoint, target};
+use super::{endpoint, gateway_problem, prove_fence, side, source_endpoint, target};
 use crate::step::{Look, Plan, Step};
 use landfall_assess::bypass::{self, Party};
 
@@ -51,10 +51,9 @@ impl Step for HoldTraffic {
         if let Some(service) = services.lost() {
             return lost(&format!("the route of {service} is gone"));
         }
-        let stays =
-            |route: &Route| is_held(route) || Some(&route.endpoint) == source_endpoint(facts);
+        let stays = |route: &Route| is_held(route) || Some(&route.endpoint) == side::origin(facts);
         if !services.writer().is_some_and(stays) {
-            return lost("the route no longer leads to the source");
+            return lost(&format!("the route no longer leads to the {}", side::word(facts.line)));
         }
         if before && !seen.past.is_empty() && !facts.warnings.contains_key(bypass::ABOUT) {
             let text = bypass::fate(&seen.past);
@@ -105,7 +104,7 @@ async fn warm_up(look: &Look<'_>) -> Result<(), Failure> {
 /// Whoever is on the source and did not come from a gateway, right before the fence ends it.
 async fn past_the_gateway(look: &Look<'_>) -> Result<Vec<Party>, Failure> {
     let networks = &look.spec.route.gateway_networks;
-    match (look.ports.database, source_endpoint(look.facts)) {
+    match (look.ports.database, side::origin(look.facts)) {
         (Some(database), Some(source)) if !networks.is_empty() => {
             Ok(bypass::past(&database.sessions(source).await?, networks))
         }

@@ -1,11 +1,15 @@
 //! Purpose: the source stays fenced, and a person says when the move is good.
 //! Reads: the source's groups, again and again; with read-only services, whether the target has
-//!   readers by now; once the target was watched long enough, what it is compared by.
-//! Changes: nothing; the driver's watch shuts a source that somebody opened, here as in every row
+//!   readers by now; the proxy and the second Region that were asked for, until they are there;
+//!   once the target was watched long enough, what it is compared by. Both ends of the way back
+//!   are watched by the driver, here as in every row behind the release.
+//! Changes: CreateDBProxy and its target, CreateGlobalCluster, a cluster and an instance in the
+//!   second Region. The driver's watch shuts a source that somebody opened, here as in every row
 //!   behind the release, and nothing is accepted by itself until it did.
 //! Undo: refused; the target is the database.
 //! If it dies here: the source is as it is; the next start looks, and the watch shuts it.
 
+use jiff::Timestamp;
 use landfall_core::comparison::Comparison;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Instance, ResourceState};
@@ -14,9 +18,10 @@ use landfall_core::spec::Approval;
 use landfall_core::{Code, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::beside::{self, Beside, Next};
 use super::move_readers::{self, MoveReaders};
 use super::{Membership, compare_with_baseline, groups_are};
-use crate::step::{Look, Plan, Step};
+use crate::step::{Look, Plan, Step, elapsed};
 
 /// The gate that this step keeps.
 pub const ACCEPT_GATE: &str = "accept";
@@ -33,6 +38,11 @@ pub struct Seen {
     /// The target beside what the source was, when that is due.
     #[serde(default)]
     comparison: Option<Box<Comparison>>,
+    /// What is put before and beside the target, while it is not there.
+    #[serde(default)]
+    beside: Option<Box<Beside>>,
+    #[serde(default)]
+    now: Timestamp,
 }
 
 impl Step for KeepFence {
@@ -44,13 +54,25 @@ impl Step for KeepFence {
         let source = look.ports.cloud.instance(&look.spec.source.instance).await?;
         if open(look.spec, source.as_ref()).is_some() {
             // Closing it comes before everything else that could be looked at.
-            return Ok(Seen { source, readers_due: false, comparison: None });
+            let now = look.now();
+            return Ok(Seen { source, readers_due: false, comparison: None, beside: None, now });
         }
         let readers_due = move_readers::is_due(look).await?;
-        Ok(Seen { source, readers_due, comparison: compare_with_baseline::when_due(look).await })
+        let beside = beside::look(look).await.map(Box::new);
+        let comparison = compare_with_baseline::when_due(look).await;
+        Ok(Seen { source, readers_due, comparison, beside, now: look.now() })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
+        let mut under_way = None;
+        if let Some(beside) = &seen.beside {
+            match beside::next(spec, facts, beside, seen.now) {
+                Next::Order(order) => return Plan::act(*order),
+                Next::Learn(fact) => return Plan::Learn(fact),
+                Next::Wait { why, reading } => under_way = Some(Plan::wait(spec, why, reading)),
+                Next::Settled => {}
+            }
+        }
         let accepted = facts.approvals.iter().any(|gate| gate == ACCEPT_GATE);
         if let Some(source) = open(spec, seen.source.as_ref()) {
             return match spec.approve.acceptance {
@@ -66,11 +88,16 @@ impl Step for KeepFence {
             return Plan::Learn(Fact::Compared(comparison.clone()));
         }
         match spec.approve.acceptance {
+            // What was begun is brought to its end; its own patience ends this wait.
+            Approval::Person if !accepted => Plan::Gate(ACCEPT_GATE),
+            _ if under_way.is_some() => {
+                under_way.map_or(Plan::Done, |wait| beside::patient(spec, wait))
+            }
             _ if accepted => Plan::Done,
             // Nobody would read the verdict before the source is given up.
             Approval::Automatic if compare_with_baseline::is_awaited(facts) => compared(spec),
-            Approval::Automatic => Plan::Done,
-            Approval::Person => Plan::Gate(ACCEPT_GATE),
+            Approval::Automatic if is_kept(spec, facts, seen.now) => kept(spec),
+            Approval::Automatic | Approval::Person => Plan::Done,
         }
     }
 
@@ -96,6 +123,25 @@ fn shut_again(spec: &Spec, source: &Instance) -> Plan {
     );
     Plan::wait(spec, format!("{} to be fenced again", source.id), "")
         .or(spec.limits.step_within, late)
+}
+
+/// Whether the way back is kept for some time yet; one that does not stand is not worth a wait.
+fn is_kept(spec: &Spec, facts: &Facts, now: Timestamp) -> bool {
+    let since = facts.released_at.map(|released| elapsed(released, now));
+    facts.way_back.is_armed()
+        && spec.way_back.keep_for.zip(since).is_some_and(|(keep, since)| since < keep)
+}
+
+/// The wait until nobody needs the way back any more.
+fn kept(spec: &Spec) -> Plan {
+    let keep = spec.way_back.keep_for.unwrap_or_default();
+    let late = Problem::new(
+        Code::WaitTooLong,
+        "the way back was kept for longer than way_back.keep_for",
+        "Run `landfall resume` to look again; the target takes the writes meanwhile.",
+    );
+    let why = format!("the way back to be kept for {}", duration_text::to_text(keep));
+    Plan::wait(spec, why, "").or(keep.saturating_add(spec.limits.step_within), late)
 }
 
 /// The wait for the comparison, with the fence watched meanwhile.

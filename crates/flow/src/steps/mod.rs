@@ -3,9 +3,12 @@
 
 mod add_readers;
 mod adopt_route;
+mod arm_way_back;
 mod assess_source;
+mod beside;
 mod carry_over;
 mod clean_up;
+mod close_way_back;
 mod compare_with_baseline;
 mod create_replica_cluster;
 mod create_writer;
@@ -21,25 +24,32 @@ mod metric_proof;
 mod move_readers;
 mod point_at_target;
 mod prepare_marker;
+mod prepare_way_back;
 mod promote_replica;
 mod prove_fence;
 mod record_baseline;
 mod rehearse_route;
+mod rehearse_way_back;
 mod release_traffic;
 mod retire_source;
+mod reverse;
 mod services;
+pub(crate) mod side;
 mod smoke;
 mod sustain_lag;
 mod translate_parameters;
 mod validate_replica;
 mod wait_available;
 mod wait_writable;
+pub(crate) mod way_back;
 
 pub use add_readers::AddReaders;
 pub use adopt_route::AdoptRoute;
+pub use arm_way_back::ArmWayBack;
 pub use assess_source::AssessSource;
 pub use carry_over::CarryOver;
 pub use clean_up::CleanUp;
+pub use close_way_back::{ClearWayBack, CloseWayBack};
 pub use compare_with_baseline::CompareWithBaseline;
 pub use create_replica_cluster::CreateReplicaCluster;
 pub use create_writer::CreateWriter;
@@ -54,13 +64,20 @@ pub use keep_fence::{ACCEPT_GATE, KeepFence};
 pub use move_readers::MoveReaders;
 pub use point_at_target::PointAtTarget;
 pub use prepare_marker::PrepareMarker;
+pub use prepare_way_back::PrepareWayBack;
 pub use promote_replica::PromoteReplica;
 pub use prove_fence::ProveFence;
 pub use record_baseline::RecordBaseline;
 pub use rehearse_route::RehearseRoute;
+pub use rehearse_way_back::RehearseWayBack;
 pub use release_traffic::ReleaseTraffic;
 pub use retire_source::RetireSource;
-pub use smoke::{SMOKE_AGAIN, SMOKE_TARGET};
+pub(crate) use reverse::missing as missing_way_back;
+pub use reverse::{
+    AdmitGateway, CLEAN_BOTH, CLOSE_BACK, CarrySequences, CheckWayBack, DrainWayBack, FENCE_TARGET,
+    FinalMarkers, FinishSource, HOLD_AGAIN, PROVE_TARGET, PointAtSource, RELEASE_BACK, StopApply,
+};
+pub use smoke::{SMOKE_AGAIN, SMOKE_SOURCE, SMOKE_TARGET};
 pub use sustain_lag::SustainLag;
 pub use translate_parameters::TranslateParameters;
 pub use validate_replica::ValidateReplica;

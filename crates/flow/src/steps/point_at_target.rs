@@ -13,7 +13,7 @@ use landfall_core::port::router::Route;
 use landfall_core::{Code, Course, Endpoint, Facts, Problem, ServiceName, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::services::{self, ServiceView, Services, is_held};
+use super::services::{self, Services, is_held};
 use super::{endpoint, gateway_problem, target};
 use crate::step::{BRISK, Look, Plan, Step};
 
@@ -88,16 +88,7 @@ impl Step for PointAtTarget {
     }
 
     fn undo(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
-        let back = |one: &ServiceView| {
-            let route = one.view.route.as_ref().filter(|route| is_held(route))?;
-            let home = services::home(spec, facts, &one.service)?;
-            (route.endpoint != *home).then(|| RouteAction::Point {
-                service: one.service.clone(),
-                endpoint: home.clone(),
-                epoch: route.epoch + 1,
-            })
-        };
-        seen.services.all().find_map(back).map_or(Plan::Done, Plan::act)
+        services::point_home(spec, facts, &seen.services)
     }
 }
 

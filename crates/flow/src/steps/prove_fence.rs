@@ -11,15 +11,17 @@ use futures_util::future::{join, try_join};
 use jiff::Timestamp;
 use landfall_core::facts::FenceProof;
 use landfall_core::failure::Failure;
-use landfall_core::ids::InstanceId;
 use landfall_core::port::Database;
-use landfall_core::port::cloud::{GroupMembership, Instance, Subject};
+use landfall_core::port::cloud::{GroupMembership, Subject};
 use landfall_core::port::database::{Session, WriteCounters};
+use landfall_core::status::Line;
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::fence_source::{FenceSource, could_write, last_restart, restarted};
-use super::{Membership, groups_are, source, source_endpoint};
+use super::reverse::FENCE_TARGET;
+use super::side::{self, Origin};
+use super::{Membership, groups_are};
 use crate::step::{Look, Plan, Step};
 
 /// The test of the fence.
@@ -41,7 +43,8 @@ pub(crate) struct Inside {
 /// The fence as observed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
-    source: Instance,
+    #[serde(flatten)]
+    origin: Origin,
     inside: Option<Inside>,
     last_restart: Option<Timestamp>,
     now: Timestamp,
@@ -53,30 +56,33 @@ impl Step for ProveFence {
     type Seen = Seen;
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
-        let Both { source, inside } = both(look).await?;
+        let Both { origin, inside } = both(look).await?;
         let last_restart = match inside {
             Some(_) => None,
-            None => last_restart(look, &Subject::Instance(source.id.clone())).await?,
+            None => last_restart(look, &Subject::Instance(origin.writer.clone())).await?,
         };
-        Ok(Seen { source, inside, last_restart, now: look.now() })
+        Ok(Seen { origin, inside, last_restart, now: look.now() })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         if facts.fence_active.is_none() {
-            return Plan::Return(FenceSource::ID);
+            return Plan::Return(fence_step(facts.line));
         }
         let wanted = [spec.cutover.quarantine_group.clone()];
-        if groups_are(&seen.source.security_groups, &wanted) != Membership::InForce {
-            return Plan::blocked(groups_drifted(&seen.source.id));
+        if groups_are(&seen.origin.groups, &wanted) != Membership::InForce {
+            return Plan::blocked(groups_drifted(facts.line, &seen.origin.name()));
         }
-        if let Some(problem) = seen.inside.as_ref().and_then(leak) {
+        if let Some(problem) = seen.inside.as_ref().and_then(|inside| leak(facts.line, inside)) {
             return Plan::blocked(problem);
         }
         if seen.inside.is_none() && !restarted(facts, seen.last_restart) {
             return Plan::blocked(Problem::new(
                 Code::FenceLeaks,
-                "no restart of the source is seen after its groups were replaced",
-                "Run `landfall resume` to look again; `landfall abort` opens the source.",
+                format!(
+                    "no restart of {} is seen after its groups were replaced",
+                    seen.origin.writer
+                ),
+                format!("Run `landfall resume` to look again; {}.", side::way_out(facts.line)),
             ));
         }
         if facts.fenced.is_some() {
@@ -103,47 +109,47 @@ pub(crate) struct Again {
 
 /// Looks once more before promotion. What cannot be looked at is not trusted.
 pub(super) async fn again(look: &Look<'_>) -> Result<Again, Failure> {
-    let Both { source, inside } = both(look).await?;
-    Ok(Again { groups: source.security_groups, inside })
+    let Both { origin, inside } = both(look).await?;
+    Ok(Again { groups: origin.groups, inside })
 }
 
-/// The source from outside and inside.
+/// The fenced side from outside and inside.
 struct Both {
-    source: Instance,
+    origin: Origin,
     inside: Option<Inside>,
 }
 
 /// At once: people wait at the gateway.
 async fn both(look: &Look<'_>) -> Result<Both, Failure> {
     let inside = async {
-        match (look.ports.database, source_endpoint(look.facts)) {
+        match (look.ports.database, side::origin(look.facts)) {
             (Some(database), Some(at)) => inside(database, at).await.map(Some),
             _ => Ok(None),
         }
     };
-    let (source, inside) = try_join(pin!(source(look)), pin!(inside)).await?;
-    Ok(Both { source, inside })
+    let (origin, inside) = try_join(pin!(side::origin_of(look)), pin!(inside)).await?;
+    Ok(Both { origin, inside })
 }
 
 /// Looks once more before release. A source that is gone, or does not answer behind its closed
 /// groups, takes no writes, and traffic does not wait for it.
 pub(super) async fn again_if_there(look: &Look<'_>) -> Result<Option<Again>, Failure> {
     let inside = async {
-        match (look.ports.database, source_endpoint(look.facts)) {
+        match (look.ports.database, side::origin(look.facts)) {
             (Some(database), Some(at)) => inside(database, at).await.ok(),
             _ => None,
         }
     };
-    let source = look.ports.cloud.instance(&look.spec.source.instance);
-    let (source, inside) = join(source, pin!(inside)).await;
-    Ok(source?.map(|source| Again { groups: source.security_groups, inside }))
+    let (origin, inside) = join(pin!(side::find(look)), pin!(inside)).await;
+    Ok(origin?.map(|origin| Again { groups: origin.groups, inside }))
 }
 
 /// What differs from the proof, when anything does.
 pub(super) fn broken(spec: &Spec, facts: &Facts, again: &Again) -> Option<Problem> {
     let wanted = [spec.cutover.quarantine_group.clone()];
     if groups_are(&again.groups, &wanted) != Membership::InForce {
-        return Some(groups_drifted(&spec.source.instance));
+        let name = side::named(&side::subject(spec, facts.line));
+        return Some(groups_drifted(facts.line, &name));
     }
     again.inside.as_ref().and_then(|inside| leak_since(facts, inside))
 }
@@ -163,20 +169,23 @@ pub(super) fn total(counters: &WriteCounters) -> u64 {
 }
 
 /// Who, or what, gets through.
-pub(super) fn leak(seen: &Inside) -> Option<Problem> {
-    let hint = "Stop that client, then run `landfall resume`; `landfall abort` opens the source. \
-                The pause budget aborts by itself.";
+pub(super) fn leak(line: Line, seen: &Inside) -> Option<Problem> {
+    let side = side::word(line);
+    let hint = format!(
+        "Stop that client, then run `landfall resume`; {}. The pause budget aborts by itself.",
+        side::way_out(line)
+    );
     if !seen.writers.is_empty() {
         let who: Vec<String> = seen.writers.iter().map(describe).collect();
-        let what = format!("{} sessions on the fenced source could write", seen.writers.len());
+        let what = format!("{} sessions on the fenced {side} could write", seen.writers.len());
         return Some(Problem::new(Code::FenceLeaks, what, hint).detail(who.join("; ")));
     }
-    if let Some(problem) = prepared_problem(&seen.prepared) {
+    if let Some(problem) = prepared_problem(line, &seen.prepared) {
         return Some(problem);
     }
     if seen.before != seen.after {
         let what = format!(
-            "{} rows were written to the fenced source between two looks",
+            "{} rows were written to the fenced {side} between two looks",
             seen.after.abs_diff(seen.before)
         );
         return Some(Problem::new(Code::FenceLeaks, what, hint));
@@ -187,22 +196,28 @@ pub(super) fn leak(seen: &Inside) -> Option<Problem> {
 /// Who gets through now, or did since the fence was proven: the counters stood still meanwhile.
 pub(super) fn leak_since(facts: &Facts, seen: &Inside) -> Option<Problem> {
     let counted = || facts.fenced.as_ref()?.writes_counted.filter(|counted| *counted != seen.after);
-    leak(seen).or_else(|| {
+    let side = side::word(facts.line);
+    leak(facts.line, seen).or_else(|| {
         let rows = seen.after.abs_diff(counted()?);
         Some(Problem::new(
             Code::FenceLeaks,
-            format!("{rows} rows were written to the source after its fence was proven"),
-            "Run `landfall abort`: it opens the source, and nothing is lost. Find the writer \
-             before the next attempt.",
+            format!("{rows} rows were written to the {side} after its fence was proven"),
+            format!(
+                "Run `landfall abort`: it opens the {side}, and nothing is lost. Find the writer \
+                 before the next attempt."
+            ),
         ))
     })
 }
 
 /// A prepared transaction outlives every session and every fence.
-pub(super) fn prepared_problem(open: &[String]) -> Option<Problem> {
+pub(super) fn prepared_problem(line: Line, open: &[String]) -> Option<Problem> {
     let first = open.first()?;
     let what = format!("{} prepared transactions are open, such as {first}", open.len());
-    let hint = "Commit or roll them back on the source, then run `landfall resume`.";
+    let hint = format!(
+        "Commit or roll them back on the {}, then run `landfall resume`.",
+        side::word(line)
+    );
     Some(Problem::new(Code::PreparedTransaction, what, hint))
 }
 
@@ -217,11 +232,21 @@ fn describe(session: &Session) -> String {
     )
 }
 
-fn groups_drifted(source: &InstanceId) -> Problem {
+/// The row that fences, in the table of this line.
+const fn fence_step(line: Line) -> &'static str {
+    match line {
+        Line::Migrate => FenceSource::ID,
+        Line::Reverse => FENCE_TARGET.id,
+    }
+}
+
+fn groups_drifted(line: Line, name: &str) -> Problem {
     Problem::new(
         Code::FenceLeaks,
-        format!("the security groups of {source} are not the quarantine group alone"),
-        "Find who changed them; `landfall resume` looks again, `landfall abort` puts the \
-         production groups back.",
+        format!("the security groups of {name} are not the quarantine group alone"),
+        format!(
+            "Find who changed them; `landfall resume` looks again; {}, with its production groups.",
+            side::way_out(line)
+        ),
     )
 }

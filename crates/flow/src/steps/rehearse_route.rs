@@ -15,6 +15,7 @@ use landfall_core::port::database::SettingView;
 use landfall_core::port::router::{ProxyView, RouterAbility};
 use landfall_core::port::tests::TestRun;
 use landfall_core::quantity::duration_text;
+use landfall_core::status::Line;
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +204,7 @@ fn passing(services: &Services) -> Option<String> {
 }
 
 fn not_ready(seen: &Inside) -> Option<Problem> {
-    prepared_problem(&seen.prepared).or_else(|| too_small(seen.room))
+    prepared_problem(Line::Migrate, &seen.prepared).or_else(|| too_small(seen.room))
 }
 
 fn too_short(spec: &Spec, ability: RouterAbility) -> Option<Problem> {

@@ -10,12 +10,13 @@ use std::pin::pin;
 use futures_util::future::try_join;
 use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
+use landfall_core::status::Line;
 use landfall_core::{Course, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::prove_fence::Again;
 use super::services::{self, Order, ServiceView, Services, acknowledged, is_held};
-use super::{gateway_problem, prove_fence, source_endpoint};
+use super::{gateway_problem, prove_fence, side};
 use crate::step::{Look, Plan, Step};
 
 /// The point of no return.
@@ -49,12 +50,13 @@ impl Step for ReleaseTraffic {
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         if let Some(problem) = seen.fence.as_ref().and_then(|f| prove_fence::broken(spec, facts, f))
         {
-            return Plan::blocked(left_behind(problem));
+            return Plan::blocked(left_behind(facts.line, problem));
         }
         let who = |who: &str| Plan::blocked(gateway_problem("the release", &[who.to_owned()]));
         let Some(writer) = seen.services.writer() else { return who("the route is gone") };
-        if Some(&writer.endpoint) == source_endpoint(facts) {
-            return who("the route leads to the source again");
+        let origin = side::origin(facts);
+        if Some(&writer.endpoint) == origin {
+            return who(&format!("the route leads to the {} again", side::word(facts.line)));
         }
         // The writer's first: this one intent is the point of no return, and readers are only
         // opened behind it.
@@ -63,7 +65,7 @@ impl Step for ReleaseTraffic {
             return acknowledged(spec, facts, &seen.services, Order::Release);
         };
         let (service, epoch) = (route.service.clone(), route.epoch + 1);
-        if Some(&route.endpoint) == source_endpoint(facts) {
+        if Some(&route.endpoint) == origin {
             let endpoint = writer.endpoint.clone();
             return Plan::act(RouteAction::Point { service, endpoint, epoch });
         }
@@ -76,11 +78,16 @@ impl Step for ReleaseTraffic {
     }
 }
 
-/// The target is promoted: what the source took since then is not there.
-fn left_behind(mut problem: Problem) -> Problem {
-    problem.hint = "Run `landfall abort`: nobody has written to the target, and the source keeps \
-                    every write. Only when you know that nobody wrote to the source, close it \
-                    again and run `landfall resume`."
-        .to_owned();
+/// The other side is complete without what this one took since its proof.
+fn left_behind(line: Line, mut problem: Problem) -> Problem {
+    let (origin, goal) = match line {
+        Line::Migrate => ("source", "target"),
+        Line::Reverse => ("target", "source"),
+    };
+    problem.hint = format!(
+        "Run `landfall abort`: nobody has written to the {goal}, and the {origin} keeps every \
+         write. Only when you know that nobody wrote to the {origin}, close it again and run \
+         `landfall resume`."
+    );
     problem
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use landfall_core::action::RouteAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Cluster, ResourceState};
 use landfall_core::port::router::{AtHold, Route, RouteView, Traffic};
@@ -15,7 +16,8 @@ use landfall_core::spec::Stragglers;
 use landfall_core::{Endpoint, Fact, Facts, ServiceName, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{gateway_problem, source_endpoint, straggler};
+use super::side::origin;
+use super::{gateway_problem, straggler};
 use crate::step::{BRISK, Look, Plan, elapsed};
 
 /// How long a node that cannot hold has to answer at the hold. It lets connections through
@@ -132,7 +134,21 @@ pub(super) fn home<'a>(
     service: &ServiceName,
 ) -> Option<&'a Endpoint> {
     let were = facts.readers_were.as_ref().filter(|_| *service != spec.route.service);
-    were.and_then(|were| were.get(service)).or_else(|| source_endpoint(facts))
+    were.and_then(|were| were.get(service)).or_else(|| origin(facts))
+}
+
+/// Points what is held, and leads elsewhere, to where it led before the hold.
+pub(super) fn point_home(spec: &Spec, facts: &Facts, seen: &Services) -> Plan {
+    let back = |one: &ServiceView| {
+        let route = one.view.route.as_ref().filter(|route| is_held(route))?;
+        let home = home(spec, facts, &one.service)?;
+        (route.endpoint != *home).then(|| RouteAction::Point {
+            service: one.service.clone(),
+            endpoint: home.clone(),
+            epoch: route.epoch + 1,
+        })
+    };
+    seen.all().find_map(back).map_or(Plan::Done, Plan::act)
 }
 
 /// Whether connections of a service wait.

@@ -10,10 +10,11 @@ use landfall_core::failure::Failure;
 use landfall_core::port::Database;
 use landfall_core::port::tests::{TestRun, bounded};
 use landfall_core::spec::SqlTest;
+use landfall_core::status::Line;
 use landfall_core::{Code, Course, Endpoint, Problem};
 use serde_json::json;
 
-use super::{endpoint, target};
+use super::{endpoint, source_endpoint, target};
 use crate::step::{AnyStep, Decision, Look, Plan, elapsed};
 
 /// What of a failing test's words stands in the problem; the journal has them all.
@@ -28,6 +29,10 @@ pub struct Smoke {
 /// While nobody is there yet.
 pub const SMOKE_TARGET: Smoke =
     Smoke { id: "cutover.smoke_target", title: "Run the smoke tests on the target" };
+
+/// Rolling back, while nobody is there yet.
+pub const SMOKE_SOURCE: Smoke =
+    Smoke { id: "reverse.smoke_source", title: "Run the smoke tests on the source" };
 
 /// Under the application's load.
 pub const SMOKE_AGAIN: Smoke =
@@ -47,11 +52,23 @@ impl AnyStep for Smoke {
         if look.course == Course::Undoing || look.spec.smoke.count() == 0 {
             return Ok(Decision { seen: json!({ "tests": 0 }), plan: Plan::Done });
         }
-        let cluster = target(look).await?;
-        let at = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+        let (at, side) = winner(look).await?;
         let runs = run(look, &at).await?;
-        let plan = failing(&runs, "the target").map_or(Plan::Done, Plan::blocked);
+        let plan = failing(&runs, side).map_or(Plan::Done, Plan::blocked);
         Ok(Decision { seen: json!({ "tests": runs.len(), "runs": runs }), plan })
+    }
+}
+
+/// The side that traffic is, or will be, released to.
+async fn winner(look: &Look<'_>) -> Result<(Endpoint, &'static str), Failure> {
+    match look.facts.line {
+        Line::Migrate => {
+            let cluster = target(look).await?;
+            Ok((endpoint(&cluster.id, cluster.endpoint.as_ref())?, "the target"))
+        }
+        Line::Reverse => {
+            Ok((endpoint(&look.spec.source.instance, source_endpoint(look.facts))?, "the source"))
+        }
     }
 }
 

@@ -1,18 +1,22 @@
 //! Purpose: Aurora groups, at both levels, that say what the source's group says.
-//! Reads: the source's user-set parameters, Aurora's offer, our groups and their values.
+//! Reads: the source's user-set parameters, Aurora's offer, our groups and their values; where a
+//!   way back is wanted, how many databases and slots the source has.
 //! Changes: creates two parameter groups and sets values, twenty a call.
 //! Undo: deletes both, unless a promoted target still wears them.
 //! If it dies here: groups half filled; the next start compares and sets what is missing.
 
+use std::pin::pin;
+
+use futures_util::future::try_join;
 use landfall_core::action::{CloudAction, ParameterChange};
 use landfall_core::facts::ParameterVerdict;
 use landfall_core::failure::Failure;
 use landfall_core::ids::ParameterGroupName;
 use landfall_core::port::cloud::{GroupLevel, Parameter, ParameterGroup};
-use landfall_core::{Action, Fact, Facts, Spec};
+use landfall_core::{Action, Course, Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{is_ours, name_taken, source};
+use super::{is_ours, name_taken, source, source_endpoint, way_back};
 use crate::step::{Look, Plan, Step};
 use landfall_assess::parameters::{self, Classes, Offer};
 
@@ -52,7 +56,7 @@ impl Step for TranslateParameters {
             cloud.default_parameters(GroupLevel::Instance, &family).await?,
         );
         let instance = source(look).await?;
-        let verdicts = match instance.parameter_group {
+        let mut verdicts = match instance.parameter_group {
             Some(group) => {
                 let set = cloud.parameters(GroupLevel::Instance, &group.name).await?;
                 let target = look.facts.target.as_ref().map(|target| target.class.clone());
@@ -62,6 +66,9 @@ impl Step for TranslateParameters {
             }
             None => vec![],
         };
+        if let Some(places) = places(look).await? {
+            verdicts = parameters::with_way_back(verdicts, &offer, places);
+        }
         let mut levels = Vec::new();
         for level in LEVELS {
             let name = group_name(look.spec, level);
@@ -106,6 +113,22 @@ impl Step for TranslateParameters {
             None => Plan::Done,
         }
     }
+}
+
+/// The databases that a way back takes a slot for, and the logical slots that the source has: none
+/// where there is no way back.
+async fn places(look: &Look<'_>) -> Result<Option<(u64, u64)>, Failure> {
+    let wanted = look.course == Course::Doing && way_back::ruled_out(look.spec).is_none();
+    let (Some(database), Some(at)) = (look.ports.database, source_endpoint(look.facts)) else {
+        return Ok(None);
+    };
+    if !wanted {
+        return Ok(None);
+    }
+    let (databases, slots) =
+        try_join(pin!(database.databases(at)), pin!(database.slots(at))).await?;
+    let logical = slots.iter().filter(|slot| slot.plugin.is_some()).count();
+    Ok(Some((databases.len() as u64, logical as u64)))
 }
 
 fn family(facts: &Facts) -> String {

@@ -28,6 +28,7 @@ fn abort_and_release_are_never_both_taken() {
                 match contend(way, n, moment) {
                     Outcome::Undone => outcomes[0] += 1,
                     Outcome::Moved => outcomes[1] += 1,
+                    Outcome::RolledBack => unreachable!("nobody asked for that"),
                 }
             }
         }

@@ -22,14 +22,14 @@ impl Watch for Both<'_> {
     fn before(&self, entry: &NewEntry) -> Beat {
         match self.0.before(entry) {
             Beat::Goes => self.1.before(entry),
-            beat @ (Beat::Dies | Beat::Hangs(_)) => beat,
+            beat @ (Beat::Dies | Beat::Hangs(_) | Beat::Fails) => beat,
         }
     }
 
     fn after(&self, entry: &NewEntry) -> Beat {
         match self.0.after(entry) {
             Beat::Goes => self.1.after(entry),
-            beat @ (Beat::Dies | Beat::Hangs(_)) => beat,
+            beat @ (Beat::Dies | Beat::Hangs(_) | Beat::Fails) => beat,
         }
     }
 }

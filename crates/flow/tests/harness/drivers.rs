@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_core::Action;
-use landfall_core::ids::Epoch;
+use landfall_core::ids::{Epoch, Seq};
+use landfall_core::journal::StoreTrouble;
 use landfall_core::port::Clock;
 use landfall_core::status::Outcome;
 use landfall_flow::Ended;
@@ -192,4 +193,21 @@ fn a_driver_that_hangs_after_a_write_wakes_up_deposed() {
     for n in 2..baseline(Way::Terminate, None).writes.len() {
         hang_at(n, Moment::After);
     }
+}
+
+/// A store that forgets has another leader's promotion forgotten as well: nothing more is done.
+#[test]
+fn a_journal_that_forgot_what_was_written_stops_its_driver() {
+    let (bench, _) = started(Way::Terminate);
+    let forget = || bench.store.forget_after(bench.name(), Seq(12));
+    let forgets = Strike::does(Moment::After, nth(20), forget);
+    let (gauge, tap) = (UntilStopped(&bench), Counting::default());
+    let mut end = None;
+    bench.on(async {
+        end = bench.drive_lane("first", &tap, &forgets, &gauge).await;
+    });
+    let Some(Ended::Store { trouble, cause }) = end else { panic!("{end:?}\n{}", bench.tail()) };
+    assert_eq!(trouble, StoreTrouble::ChangedByHand, "{cause}");
+    assert!(cause.contains("ends at 12"), "{cause}");
+    assert_eq!(bench.entries().len(), 12, "it wrote on: {}", bench.tail());
 }

@@ -40,3 +40,42 @@ fn an_extra_that_is_refused_is_told_and_left_to_a_person() {
         assert!(text.ends_with("by hand when it is missed"), "{text}");
     }
 }
+
+fn with_everything_beside(bench: &mut crate::support::Bench) {
+    let proxy =
+        serde_json::json!({ "name": "orders-proxy", "role": "arn:r", "secrets": ["arn:s"] });
+    bench.spec.target.proxy = Some(serde_json::from_value(proxy).unwrap());
+    let global =
+        serde_json::json!({ "name": "world", "region": "us-east-1", "cluster": "orders-far" });
+    bench.spec.target.global = Some(serde_json::from_value(global).unwrap());
+}
+
+#[test]
+fn a_proxy_and_a_second_region_are_there_when_the_move_is_over() {
+    let mut bench = bench(Way::Terminate);
+    with_everything_beside(&mut bench);
+    bench.start();
+    let ended = bench.drive_with("first", &NoExtras(Fate::Done), &Healthy);
+    assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{}", bench.tail());
+    let equipped = bench.view().facts.equipped;
+    let told: Vec<_> = equipped.iter().map(|(what, state)| format!("{what}: {state}")).collect();
+    let far = "Global Database world: orders-far in us-east-1 is available, 80 ms behind";
+    let proxy = "proxy orders-proxy: available at orders-proxy.proxy.model, 1 instance reached";
+    assert_eq!(told, [far, proxy]);
+}
+
+#[test]
+fn whatever_aws_answers_about_what_stands_beside_the_move_ends() {
+    for kind in [FailureKind::Denied, FailureKind::WrongState, FailureKind::Throttled] {
+        let mut bench = bench(Way::Terminate);
+        with_everything_beside(&mut bench);
+        bench.start();
+        let ended = bench.drive_with("first", &NoExtras(Fate::Refused(kind)), &Healthy);
+        assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{kind:?}\n{}", bench.tail());
+        let warnings = bench.view().facts.warnings;
+        for what in ["proxy orders-proxy", "Global Database world"] {
+            let text = warnings.get(what).unwrap_or_else(|| panic!("{kind:?}: {warnings:?}"));
+            assert!(text.contains("is yours to finish: refused: "), "{text}");
+        }
+    }
+}

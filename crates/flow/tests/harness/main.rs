@@ -35,3 +35,5 @@ mod twice;
 mod unwind;
 #[cfg(test)]
 mod watched;
+#[cfg(test)]
+mod way_back;

@@ -359,7 +359,7 @@ pub(crate) fn judge(bench: &Bench, before: &Footprint, outcome: Outcome) {
     assert!(ledger.acknowledged.len() > written, "nobody can write\n{}", bench.tail());
     let deciding = match outcome {
         Outcome::Moved => &ledger.target,
-        Outcome::Undone => &ledger.source,
+        Outcome::Undone | Outcome::RolledBack => &ledger.source,
     };
     assert_eq!(ledger.lost(deciding), Vec::<u64>::new(), "lost\n{}", bench.tail());
     assert_eq!(Ledger::doubled(deciding), Vec::<u64>::new(), "doubled\n{}", bench.tail());

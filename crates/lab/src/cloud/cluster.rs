@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::instance::{Master, Switch, Windows};
 use super::machines::Reservation;
-use super::names::{Identifier, Resource, arn};
+use super::names::{Identifier, Resource, arn_in};
 use super::roles::Role;
 use super::security::Membership;
 use crate::catalogue::versions::Version;
@@ -44,6 +44,8 @@ impl ClusterStatus {
 pub struct Cluster {
     pub id: Identifier,
     pub resource_id: String,
+    /// The Region that shows it.
+    pub region: &'static str,
     pub version: Version,
     pub status: ClusterStatus,
     pub created: Timestamp,
@@ -69,6 +71,6 @@ pub struct Cluster {
 impl Cluster {
     /// Its ARN.
     pub fn arn(&self) -> String {
-        arn(Resource::Cluster, self.id.as_str())
+        arn_in(self.region, Resource::Cluster, self.id.as_str())
     }
 }

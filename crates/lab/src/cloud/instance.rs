@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::machines::Machine;
-use super::names::{Identifier, Resource, arn};
+use super::names::{Identifier, Resource, arn_in};
 use super::roles::Role;
 use super::security::Membership;
 use crate::catalogue::versions::{Engine, Version};
@@ -217,6 +217,8 @@ impl Default for Windows {
 pub struct Instance {
     pub id: Identifier,
     pub resource_id: String,
+    /// The Region that shows it.
+    pub region: &'static str,
     pub class: String,
     pub engine: Engine,
     pub version: Version,
@@ -254,6 +256,6 @@ pub struct Instance {
 impl Instance {
     /// Its ARN.
     pub fn arn(&self) -> String {
-        arn(Resource::Instance, self.id.as_str())
+        arn_in(self.region, Resource::Instance, self.id.as_str())
     }
 }

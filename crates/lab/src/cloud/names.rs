@@ -9,8 +9,10 @@ use rand::RngExt as _;
 
 use super::refusal::Refusal;
 
-/// The only region of the lab.
+/// The Region of the lab.
 pub const REGION: &str = "us-east-1";
+/// The pretended second Region, which has what Global Databases put there and nothing else.
+pub const SECOND_REGION: &str = "eu-west-1";
 /// The only account of the lab.
 pub const ACCOUNT: &str = "123456789012";
 
@@ -24,10 +26,11 @@ pub enum Resource {
     Snapshot,
     ClusterSnapshot,
     ClusterEndpoint,
+    Proxy,
 }
 
 impl Resource {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Instance,
         Self::Cluster,
         Self::ParameterGroup,
@@ -35,6 +38,7 @@ impl Resource {
         Self::Snapshot,
         Self::ClusterSnapshot,
         Self::ClusterEndpoint,
+        Self::Proxy,
     ];
 
     const fn word(self) -> &'static str {
@@ -46,13 +50,24 @@ impl Resource {
             Self::Snapshot => "snapshot",
             Self::ClusterSnapshot => "cluster-snapshot",
             Self::ClusterEndpoint => "cluster-endpoint",
+            Self::Proxy => "db-proxy",
         }
     }
 }
 
 /// The ARN of a resource.
 pub fn arn(resource: Resource, name: &str) -> String {
-    format!("arn:aws:rds:{REGION}:{ACCOUNT}:{}:{name}", resource.word())
+    arn_in(REGION, resource, name)
+}
+
+/// The ARN of a resource in one of the Regions.
+pub fn arn_in(region: &str, resource: Resource, name: &str) -> String {
+    format!("arn:aws:rds:{region}:{ACCOUNT}:{}:{name}", resource.word())
+}
+
+/// The ARN of a Global Database.
+pub fn global_arn(name: &Identifier) -> String {
+    format!("arn:aws:rds::{ACCOUNT}:global-cluster:{name}")
 }
 
 /// Splits an ARN of this account and region into its parts.

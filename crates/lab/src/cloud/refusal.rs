@@ -19,6 +19,8 @@ pub enum Code {
     ClusterSnapshotNotFound,
     EndpointAlreadyExists,
     EndpointNotFound,
+    GlobalClusterAlreadyExists,
+    GlobalClusterNotFound,
     InstanceAlreadyExists,
     InstanceNotFound,
     InstanceRoleAlreadyExists,
@@ -26,14 +28,19 @@ pub enum Code {
     InternalFailure,
     InvalidAction,
     InvalidClusterState,
+    InvalidGlobalClusterState,
     InvalidInstanceState,
     InvalidParameterCombination,
     InvalidParameterGroupState,
     InvalidParameterValue,
+    InvalidProxyState,
     MissingAuthenticationToken,
     MissingParameter,
     ParameterGroupAlreadyExists,
     ParameterGroupNotFound,
+    ProxyAlreadyExists,
+    ProxyNotFound,
+    ProxyTargetAlreadyRegistered,
     ResourceNotFound,
     ServiceUnavailable,
     SnapshotAlreadyExists,
@@ -58,6 +65,8 @@ impl Code {
             Self::ClusterSnapshotNotFound => "DBClusterSnapshotNotFoundFault",
             Self::EndpointAlreadyExists => "DBClusterEndpointAlreadyExistsFault",
             Self::EndpointNotFound => "DBClusterEndpointNotFoundFault",
+            Self::GlobalClusterAlreadyExists => "GlobalClusterAlreadyExistsFault",
+            Self::GlobalClusterNotFound => "GlobalClusterNotFoundFault",
             Self::InstanceAlreadyExists => "DBInstanceAlreadyExists",
             Self::InstanceNotFound => "DBInstanceNotFound",
             Self::InstanceRoleAlreadyExists => "DBInstanceRoleAlreadyExists",
@@ -65,14 +74,19 @@ impl Code {
             Self::InternalFailure => "InternalFailure",
             Self::InvalidAction => "InvalidAction",
             Self::InvalidClusterState => "InvalidDBClusterStateFault",
+            Self::InvalidGlobalClusterState => "InvalidGlobalClusterStateFault",
             Self::InvalidInstanceState => "InvalidDBInstanceState",
             Self::InvalidParameterCombination => "InvalidParameterCombination",
             Self::InvalidParameterGroupState => "InvalidDBParameterGroupState",
             Self::InvalidParameterValue => "InvalidParameterValue",
+            Self::InvalidProxyState => "InvalidDBProxyStateFault",
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
             Self::MissingParameter => "MissingParameter",
             Self::ParameterGroupAlreadyExists => "DBParameterGroupAlreadyExists",
             Self::ParameterGroupNotFound => "DBParameterGroupNotFound",
+            Self::ProxyAlreadyExists => "DBProxyAlreadyExistsFault",
+            Self::ProxyNotFound => "DBProxyNotFoundFault",
+            Self::ProxyTargetAlreadyRegistered => "DBProxyTargetAlreadyRegisteredFault",
             Self::ResourceNotFound => "ResourceNotFoundFault",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::SnapshotAlreadyExists => "DBSnapshotAlreadyExists",
@@ -91,6 +105,8 @@ impl Code {
             | Self::ClusterParameterGroupNotFound
             | Self::ClusterRoleNotFound
             | Self::ClusterSnapshotNotFound
+            | Self::GlobalClusterNotFound
+            | Self::ProxyNotFound
             | Self::InstanceNotFound
             | Self::InstanceRoleNotFound
             | Self::ParameterGroupNotFound
@@ -104,6 +120,11 @@ impl Code {
             | Self::ClusterRoleAlreadyExists
             | Self::EndpointAlreadyExists
             | Self::EndpointNotFound
+            | Self::GlobalClusterAlreadyExists
+            | Self::InvalidGlobalClusterState
+            | Self::InvalidProxyState
+            | Self::ProxyAlreadyExists
+            | Self::ProxyTargetAlreadyRegistered
             | Self::InstanceRoleAlreadyExists
             | Self::ClusterSnapshotAlreadyExists
             | Self::InstanceAlreadyExists

@@ -130,9 +130,11 @@ impl Cloud {
     async fn drop_upstream_slot(&self, cluster: &Identifier, slot: &str) {
         let machines: Vec<_> = {
             let world = self.world();
+            let followed = world.followed_by(cluster);
             let upstreams = world.instances.values().filter(|instance| {
                 instance.replica_cluster.as_ref() == Some(cluster)
                     || instance.cluster.as_ref() == Some(cluster)
+                    || followed == Some(&instance.id)
             });
             upstreams.filter_map(|instance| instance.machine.clone()).collect()
         };
@@ -153,6 +155,9 @@ impl Cloud {
         }
         self.release_source(id, None).await;
         let mut world = self.world();
+        for global in world.globals.values_mut() {
+            global.followers.retain(|follower| follower != id);
+        }
         if let Some(cluster) = world.clusters.remove(id) {
             world.tags.remove(&cluster.arn());
         }

@@ -43,8 +43,17 @@ struct Moment {
 /// The part that an instance plays.
 enum Part {
     Single,
-    Writer { cluster: Identifier, replicates: bool },
-    Reader { cluster: Identifier },
+    Writer {
+        cluster: Identifier,
+        replicates: bool,
+    },
+    Reader {
+        cluster: Identifier,
+    },
+    /// The one instance of a cluster that follows a cluster of another Region.
+    Follower {
+        cluster: Identifier,
+    },
 }
 
 /// Samples until the cloud is shut down.
@@ -105,6 +114,9 @@ fn targets(cloud: &Cloud) -> Vec<Target> {
             }
             let part = match cluster {
                 None => Part::Single,
+                Some(cluster) if world.followed_by(&cluster.id).is_some() => {
+                    Part::Follower { cluster: cluster.id.clone() }
+                }
                 Some(cluster) if cluster.members.first() == Some(&instance.id) => Part::Writer {
                     cluster: cluster.id.clone(),
                     replicates: cluster.replication_source.is_some(),
@@ -158,6 +170,11 @@ fn store(
                 readings.extend(lag("RDSToAuroraPostgreSQLReplicaLag", "Seconds", 1.0));
             }
             cloud.metrics().store(&Subject::Cluster(cluster.clone()), at, &readings);
+        }
+        Part::Follower { cluster } => {
+            let behind = lag("AuroraGlobalDBReplicationLag", "Milliseconds", 1000.0);
+            let cluster = Subject::Cluster(cluster.clone());
+            cloud.metrics().store(&cluster, at, behind.as_slice());
         }
         Part::Reader { cluster } => {
             let maximum = lag("AuroraReplicaLagMaximum", "Milliseconds", 1000.0);

@@ -13,13 +13,15 @@ use crate::firewall::Actor;
 pub struct SecurityGroups(BTreeMap<String, BTreeSet<Actor>>);
 
 impl Default for SecurityGroups {
-    /// The groups that every lab has.
+    /// The groups that every lab has. The source dials the target as long as there is a way back,
+    /// whatever the target wears: its quarantine group, production's, and in a roll-back the
+    /// source's own.
     fn default() -> Self {
         use Actor::{Application, Consumer, Gateway, Landfall, Source, Target};
         let groups: [(&str, &[Actor]); 5] = [
-            ("sg-app", &[Application, Gateway, Landfall, Consumer]),
+            ("sg-app", &[Application, Gateway, Landfall, Consumer, Source]),
             ("sg-gateway", &[Gateway, Landfall]),
-            ("sg-quarantine-source", &[Landfall, Consumer, Target]),
+            ("sg-quarantine-source", &[Landfall, Consumer, Source, Target]),
             ("sg-quarantine-target", &[Gateway, Landfall, Consumer, Source]),
             ("sg-inspect", &[Landfall]),
         ];
@@ -139,7 +141,8 @@ mod tests {
         settle(&mut memberships);
         assert_eq!(states(&memberships), [("sg-quarantine-source", "active")]);
         let admitted = groups.admitted(&memberships);
-        assert_eq!(admitted, BTreeSet::from([Actor::Landfall, Actor::Consumer, Actor::Target]));
+        let expected = [Actor::Landfall, Actor::Consumer, Actor::Source, Actor::Target];
+        assert_eq!(admitted, BTreeSet::from(expected));
     }
 
     #[test]

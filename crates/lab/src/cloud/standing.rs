@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Cloud;
 use super::group::GroupKind;
-use super::names::{Identifier, Resource, arn};
+use super::names::{Identifier, REGION, Resource, arn};
 use super::refusal::Refusal;
 use super::snapshot::SnapshotKind;
 use super::world::World;
@@ -164,8 +164,10 @@ type Counted = fn(&World) -> usize;
 
 /// The quotas of a new account, as far as the lab can count what they limit.
 const QUOTAS: [(&str, u64, Counted); 6] = [
-    ("DBInstances", 40, |world| world.instances.len()),
-    ("DBClusters", 40, |world| world.clusters.len()),
+    ("DBInstances", 40, |world| {
+        world.instances.values().filter(|one| one.region == REGION).count()
+    }),
+    ("DBClusters", 40, |world| world.clusters.values().filter(|one| one.region == REGION).count()),
     ("DBParameterGroups", 50, |world| customers(world, GroupKind::Instance)),
     ("DBClusterParameterGroups", 50, |world| customers(world, GroupKind::Cluster)),
     ("AllocatedStorage", 100_000, |world| {

@@ -58,6 +58,7 @@ fn checked(world: &World, arn: &str) -> Result<String, Refusal> {
         Resource::ClusterSnapshot => {
             snapshot(SnapshotKind::Cluster, Code::SnapshotNotFound)?;
         }
+        Resource::Proxy => world.proxy(&name).map(drop)?,
         Resource::ClusterEndpoint if world.endpoints.contains_key(&name) => {}
         Resource::ClusterEndpoint => {
             return Err(Refusal::value(format!("DBClusterEndpoint {name} not found.")));

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use super::cluster::{Cluster, ClusterStatus};
 use super::endpoints::CustomEndpoint;
 use super::event::{Event, Origin};
+use super::global::GlobalCluster;
 use super::group::{Group, GroupKind, UserValue, default_name};
 use super::instance::{Instance, InstanceStatus};
 use super::names::Identifier;
+use super::proxies::Proxy;
 use super::refusal::{Code, Refusal};
 use super::security::SecurityGroups;
 use super::snapshot::{Snapshot, SnapshotKind};
@@ -31,6 +33,8 @@ pub struct World {
     pub security: SecurityGroups,
     pub subnet_groups: BTreeSet<String>,
     pub endpoints: BTreeMap<Identifier, CustomEndpoint>,
+    pub proxies: BTreeMap<Identifier, Proxy>,
+    pub globals: BTreeMap<Identifier, GlobalCluster>,
     /// By name, as CloudWatch shows them.
     pub alarms: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     /// How far the newest instant that can be restored lies behind.

@@ -157,12 +157,14 @@ impl Desk {
             return refuse(call, &refusal);
         }
         match call {
-            Call::Rds { action, form } => match rds::perform(&self.cloud, action, form).await {
-                Ok((wrapper, fields)) => {
-                    done(xml::answer(action, rds::NAMESPACE, wrapper, &fields))
+            Call::Rds { action, form } => {
+                match rds::perform(&self.cloud, (action, route::region(head)), form).await {
+                    Ok((wrapper, fields)) => {
+                        done(xml::answer(action, rds::NAMESPACE, wrapper, &fields))
+                    }
+                    Err(refusal) => refuse(call, &refusal),
                 }
-                Err(refusal) => refuse(call, &refusal),
-            },
+            }
             Call::Sts { action, form } => match sts::perform(action, form) {
                 Ok(fields) => {
                     done(xml::answer(action, sts::NAMESPACE, xml::Wrapper::Result, &fields))

@@ -6,6 +6,7 @@ use super::cloudwatch;
 use super::cloudwatch::wire;
 use super::form::Form;
 use super::{rds, sts};
+use crate::cloud::names::{REGION, SECOND_REGION};
 use crate::cloud::refusal::{Code, Refusal};
 use crate::zones::api;
 
@@ -40,11 +41,13 @@ impl Call {
 
     /// The first identifier that the request names.
     pub(super) fn subject(&self) -> Option<String> {
-        const NAMES: [&str; 8] = [
+        const NAMES: [&str; 10] = [
             "DBInstanceIdentifier",
             "DBClusterIdentifier",
             "DBParameterGroupName",
             "DBClusterParameterGroupName",
+            "DBProxyName",
+            "GlobalClusterIdentifier",
             "DBSnapshotIdentifier",
             "DBClusterSnapshotIdentifier",
             "ResourceName",
@@ -57,6 +60,17 @@ impl Call {
             Self::CloudWatch { .. } => None,
             Self::Route53(call) => Some(call.subject().to_owned()),
         }
+    }
+}
+
+/// The Region that a request is signed for: the pretended second one, or else the lab's own.
+pub(super) fn region(head: &Parts) -> &'static str {
+    let authorization = head.headers.get("authorization").and_then(|it| it.to_str().ok());
+    let scope = authorization.and_then(|text| text.split("Credential=").nth(1));
+    if scope.and_then(|scope| scope.split('/').nth(2)) == Some(SECOND_REGION) {
+        SECOND_REGION
+    } else {
+        REGION
     }
 }
 

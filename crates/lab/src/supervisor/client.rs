@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use super::{Access, Error, InstanceStatus, Record, TextRow};
+use super::{Access, Capture, Error, InstanceStatus, Record, TextRow};
 use crate::cloud::standing::Pretence;
 use crate::door;
 use crate::faults::{Fault, Order};
@@ -91,6 +91,11 @@ impl Client {
     pub async fn start_sidecar(&self, bootstrap: &str, admin: SocketAddr) -> Result<(), Error> {
         self.call(Method::POST, "/sidecar", &json!({ "bootstrap": bootstrap, "admin": admin }))
             .await
+    }
+
+    /// Starts a real consumer of the source's changes, when it does not run.
+    pub async fn start_capture(&self) -> Result<Capture, Error> {
+        self.call(Method::POST, "/capture", &json!(null)).await
     }
 
     /// Stops the gateway, and the sidecar before it.

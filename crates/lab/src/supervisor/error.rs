@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cloud::machines::MachineError;
 use crate::cloud::refusal::Refusal;
-use crate::{gateway, server, tools};
+use crate::{consumers, gateway, server, tools};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,6 +39,8 @@ pub enum Error {
     Sql(#[source] Box<server::Error>),
     #[error("run SQL as the lab: {0}")]
     Statement(String),
+    #[error("start the consumer")]
+    Capture(#[source] Box<consumers::Error>),
     #[error("start the gateway")]
     Gateway(#[source] gateway::Error),
     #[error("reach the control door at {url}: {detail}")]

@@ -4,6 +4,7 @@
 //! [`down`] removes what files it left. Several labs run side by side: every port is picked free
 //! and every folder is a lab's own.
 
+mod capture;
 mod client;
 mod config;
 mod error;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_postgres::SimpleQueryMessage;
 
+pub use capture::Capture;
 pub use client::{Client, Listing, NewInstance};
 pub use config::{LabConfig, SourceConfig};
 pub use error::Error;
@@ -33,6 +35,7 @@ use crate::cloud::machines::{Blueprint, Machine, Workshop};
 use crate::cloud::names::{ACCOUNT, Identifier, REGION};
 use crate::cloud::security::SecurityGroups;
 use crate::cloud::{Cloud, InstanceRequest, ParameterChange, Parts, running_instance};
+use crate::consumers::Consumers;
 use crate::door::{Door, Request};
 use crate::faults::{Fault, Order};
 use crate::firewall::Actor;
@@ -48,6 +51,7 @@ pub struct Lab {
     cloud: Cloud,
     door: Door,
     gateway: Mutex<Hops>,
+    capture: Mutex<Option<Consumers>>,
     dir: PathBuf,
     made_dir: MadeDir,
     source: Access,
@@ -143,6 +147,7 @@ impl Lab {
             cloud,
             door,
             gateway: Mutex::default(),
+            capture: Mutex::default(),
             dir: config.dir.clone(),
             made_dir,
             source: access,
@@ -337,6 +342,7 @@ impl Lab {
     /// Takes the lab down: no process and no file is left. Nothing works afterwards.
     pub async fn down(&self) {
         self.stop_gateway().await;
+        self.stop_capture().await;
         self.cloud.shut_down().await;
         // Servers that were still being made end on their own, just after their tasks.
         leftovers::wait_until_dead(&self.dir).await;

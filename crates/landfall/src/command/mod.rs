@@ -38,6 +38,7 @@ pub(crate) async fn execute(arguments: Arguments, out: Out) -> Result<Exit, Stop
         Command::Pause(order) => order::plain(&common, "pause", &order, out).await,
         Command::Resume { name } => order::resume(&common, &name, out).await,
         Command::Abort(order) => order::plain(&common, "abort", &order, out).await,
+        Command::RollBack(asked) => order::roll_back(&common, &asked, out).await,
         Command::Retire(retire) => order::retire(&common, &retire, out).await,
         Command::Report(asked) => report::report(&common, &asked, out).await,
         Command::Doctor(asked) => doctor::doctor(&common, &asked, out).await,

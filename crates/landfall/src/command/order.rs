@@ -1,4 +1,4 @@
-//! `approve`, `pause`, `resume`, `abort`, `retire`: one record in the journal each.
+//! `approve`, `pause`, `resume`, `abort`, `roll-back`, `retire`: one record in the journal each.
 //!
 //! The order is taken or refused at once; a driver then acts on it, here or elsewhere.
 
@@ -9,7 +9,7 @@ use landfall_api::core::spec::RetireSource;
 use landfall_api::core::status::Run;
 use landfall_api::{Driven, MoveView, Order};
 
-use crate::arguments::{Common, OrderArguments, Retire};
+use crate::arguments::{Common, OrderArguments, Retire, RollBack};
 use crate::door::Door;
 use crate::exit::Exit;
 use crate::out::Out;
@@ -28,7 +28,12 @@ pub(super) async fn approve(
     approval: Approval,
     out: Out,
 ) -> Result<Exit, Stop> {
-    let order = Order { by: super::by(common), why: approval.note, gate: Some(approval.gate) };
+    let order = Order {
+        by: super::by(common),
+        why: approval.note,
+        gate: Some(approval.gate),
+        ..Order::default()
+    };
     give(common, "approve", (name, order), out).await
 }
 
@@ -38,7 +43,7 @@ pub(super) async fn plain(
     asked: &OrderArguments,
     out: Out,
 ) -> Result<Exit, Stop> {
-    let order = Order { by: super::by(common), why: asked.why.clone(), gate: None };
+    let order = Order { by: super::by(common), why: asked.why.clone(), ..Order::default() };
     give(common, verb, (&asked.name, order), out).await
 }
 
@@ -47,11 +52,18 @@ pub(super) async fn resume(common: &Common, name: &str, out: Out) -> Result<Exit
     give(common, "resume", (name, order), out).await
 }
 
+pub(super) async fn roll_back(common: &Common, asked: &RollBack, out: Out) -> Result<Exit, Stop> {
+    let RollBack { order, accept_loss } = asked;
+    let (by, why, accept_loss) = (super::by(common), order.why.clone(), accept_loss.clone());
+    let wanted = Order { by, why, accept_loss, ..Order::default() };
+    give(common, "roll-back", (&order.name, wanted), out).await
+}
+
 pub(super) async fn retire(common: &Common, asked: &Retire, out: Out) -> Result<Exit, Stop> {
     if !asked.yes {
         ask_before_deleting(common, &asked.name, out).await?;
     }
-    let order = Order { by: super::by(common), why: asked.note.clone(), gate: None };
+    let order = Order { by: super::by(common), why: asked.note.clone(), ..Order::default() };
     give(common, "retire", (&asked.name, order), out).await
 }
 

@@ -152,6 +152,12 @@ fn note(entry: &Entry) -> Option<String> {
         Record::Finished { outcome: Outcome::Undone } => {
             "finished: undone; the source is the database, as before".to_owned()
         }
+        Record::Finished { outcome: Outcome::RolledBack } => {
+            "finished: rolled back; the source is the database, the target is kept".to_owned()
+        }
+        Record::Returned { .. } => {
+            "  the roll-back was undone; the target stays the database".to_owned()
+        }
         Record::Led { .. }
         | Record::Entered { .. }
         | Record::Acted { effect: Effect::TAKEN }
@@ -167,6 +173,10 @@ fn requested(request: &Request) -> String {
         Request::Approve { gate, by, note } => format!("  {by} approved {gate}{}", because(note)),
         Request::Pause { by, why } => format!("  {by} paused{}", because(why)),
         Request::Resume { by } => format!("  {by} resumed"),
+        Request::RollBack { by, why, accept_loss } => {
+            let loss = accept_loss.as_ref().map(|words| format!(", accepting a loss: {words}"));
+            format!("  {by} asked to roll back{}{}", because(why), loss.unwrap_or_default())
+        }
     }
 }
 
@@ -202,6 +212,8 @@ fn learned(fact: &Fact) -> Option<String> {
         Fact::Promoted { .. } => Some("the target is a primary".to_owned()),
         Fact::FenceActive { .. } => Some("the quarantine group is in force".to_owned()),
         Fact::Warned { text, .. } => Some(format!("warning: {text}")),
+        Fact::Relieved { about } => Some(format!("over: {about}")),
+        Fact::Equipped { what, state } => Some(format!("{what}: {state}")),
         Fact::LeftBehind { nodes, why } => {
             Some(format!("goes on without {} ({why})", nodes.join(", ")))
         }

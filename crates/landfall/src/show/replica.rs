@@ -1,4 +1,5 @@
-//! A replica that follows, in one line: its lag, the source's WAL, and how fast it replays.
+//! A replica that follows, in one line: its lag, the source's WAL, and how fast it replays. Behind
+//! the release it is the source that follows.
 //!
 //! What is not measured is not mentioned: without access there is CloudWatch alone.
 
@@ -8,6 +9,10 @@ use landfall_api::{Measured, MoveView};
 /// What is measured of the replica; `None` when nothing is.
 pub(crate) fn line(view: &MoveView) -> Option<String> {
     let of = |series| view.measured.get(&series);
+    if let Some(Measured { newest, maximum, .. }) = of(Series::WayBackLagBytes) {
+        let (newest, maximum) = (bytes(*newest), bytes(*maximum));
+        return Some(format!("the source is {newest} behind the target ({maximum} at most)"));
+    }
     let mut parts = Vec::new();
     if let Some(Measured { newest, maximum, .. }) = of(Series::LagBytes) {
         parts.push(format!("lag {} ({} at most)", bytes(*newest), bytes(*maximum)));
@@ -65,5 +70,8 @@ mod tests {
             "lag 3 MiB (64 MiB at most), WAL 1 MiB/s (9.5 MiB/s at its peak), replayed 2 MiB/s \
              (20 MiB/s at most), slots keep 5 MiB, 2 queries cancelled on it"
         );
+        view.measured.insert(Series::WayBackLagBytes, mebi(1.0, 2.0));
+        let back = "the source is 1 MiB behind the target (2 MiB at most)";
+        assert_eq!(line(&view).unwrap(), back, "what was measured before is over");
     }
 }

@@ -135,6 +135,7 @@ pub(crate) fn now(view: &MoveView, width: usize) -> String {
 fn told(view: &MoveView) -> Vec<String> {
     let facts = &view.facts;
     let mut told: Vec<String> = facts.warnings.values().cloned().collect();
+    told.extend(facts.equipped.iter().map(|(what, state)| format!("{what}: {state}")));
     let behind = |(node, why): (&String, &String)| format!("{node} is not waited for ({why})");
     told.extend(facts.left_behind.iter().map(behind));
     if !facts.sessions_ended.is_empty() {
@@ -186,6 +187,7 @@ pub(crate) fn state(status: &Status) -> String {
         Run::Paused { by, .. } => format!("paused by {by}"),
         Run::Finished { outcome: Outcome::Moved } => "finished: moved".to_owned(),
         Run::Finished { outcome: Outcome::Undone } => "finished: undone".to_owned(),
+        Run::Finished { outcome: Outcome::RolledBack } => "finished: rolled back".to_owned(),
     }
 }
 

@@ -107,6 +107,7 @@ impl Bench {
         let egress = egress.unwrap();
         let mut config = config(&self.folder, "replica");
         config.settings.clone_from(&self.server.config().settings);
+        config.tools.clone_from(&self.server.config().tools);
         let origin = Origin { source: &self.server, egress: &egress, slot: "rds_replica" };
         let server = Server::clone_as_standby(config, origin).await.unwrap();
         let firewall = Firewall::open(server.address()).await.unwrap();

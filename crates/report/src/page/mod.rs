@@ -107,6 +107,7 @@ fn glance(report: &Report) -> Vec<(&'static str, String)> {
             let word = match outcome {
                 landfall_core::status::Outcome::Moved => "moved",
                 landfall_core::status::Outcome::Undone => "undone",
+                landfall_core::status::Outcome::RolledBack => "rolled back",
             };
             text.push_str(&format_ended(word, &time::took(attempt.at, *at)));
         }

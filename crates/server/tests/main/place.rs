@@ -24,6 +24,7 @@ quarantine_group = "sg-source"
 
 pub(crate) fn config(state: &Path, role: Role) -> Config {
     Config {
+        store: None,
         state: state.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         role,

@@ -22,8 +22,13 @@ pub async fn a_target_is_equipped(fixture: &impl CloudFixture) {
     alarms_are_copied(fixture, &made).await;
 }
 
-async fn promoted(fixture: &impl CloudFixture) -> Replica {
+pub(super) async fn promoted(fixture: &impl CloudFixture) -> Replica {
     let made = replica(fixture).await;
+    promote(fixture, &made).await;
+    made
+}
+
+pub(super) async fn promote(fixture: &impl CloudFixture, made: &Replica) {
     let none = fixture.cloud().cluster_endpoints(&made.cluster).await;
     assert_eq!(none, Ok(vec![]), "a replica has no custom endpoint");
     twice(fixture, CloudAction::PromoteCluster { cluster: made.cluster.clone() }).await;
@@ -34,7 +39,6 @@ async fn promoted(fixture: &impl CloudFixture) -> Replica {
     .await;
     let backed_up = |seen: &crate::port::cloud::Cluster| seen.detail.latest_restorable.is_some();
     eventually(fixture, "a restorable instant", look, backed_up).await;
-    made
 }
 
 async fn settings_are_read_back(fixture: &impl CloudFixture, id: &ClusterId) {

@@ -15,7 +15,7 @@ use crate::cloud::cluster::{Cluster, ClusterStatus};
 use crate::cloud::event::Origin;
 use crate::cloud::instance::{InstanceStatus, Master, Switch, Windows, apply_switches};
 use crate::cloud::machines::Reservation;
-use crate::cloud::names::{Identifier, Resource, parse_arn, resource_id};
+use crate::cloud::names::{Identifier, REGION, Resource, parse_arn, resource_id};
 use crate::cloud::refusal::{Code, Refusal};
 use crate::cloud::security::active;
 use crate::cloud::world::{World, busy_instance};
@@ -68,6 +68,7 @@ impl Cloud {
         let cluster = Cluster {
             id: id.clone(),
             resource_id: resource_id("cluster"),
+            region: request.region.unwrap_or(REGION),
             version: origins.version,
             status: ClusterStatus::Creating,
             created: Timestamp::now(),
@@ -88,6 +89,10 @@ impl Cloud {
         };
         if let Some((source, _)) = origins.source {
             world.instance_mut(&source)?.replica_cluster = Some(id.clone());
+        }
+        let joined = request.global.as_deref().map(Identifier::lookup);
+        if let Some(global) = joined.and_then(|name| world.globals.get_mut(&name)) {
+            global.followers.push(id.clone());
         }
         world.tags.insert(cluster.arn(), request.tags);
         world.clusters.insert(id.clone(), cluster);
@@ -114,9 +119,10 @@ fn check_cluster(
     }
     world.security.check(&request.security_groups)?;
     world.subnet_group(request.subnet_group.as_deref())?;
-    let origins = match &request.replication_source {
-        Some(source) => origins_of_replica(world, source, request)?,
-        None => own_origins(world, request)?,
+    let origins = match (&request.replication_source, &request.global) {
+        (Some(source), _) => origins_of_replica(world, source, request)?,
+        (None, Some(global)) => origins_of_follower(world, global, request)?,
+        (None, None) => own_origins(world, request)?,
     };
     cluster_group(
         world,
@@ -171,6 +177,31 @@ fn origins_of_replica(
         version: replica_version(instance.version, request.version.as_deref())?,
         encrypted,
     })
+}
+
+/// A cluster of another Region that follows the one that writes.
+fn origins_of_follower(
+    world: &World,
+    global: &str,
+    request: &ClusterRequest,
+) -> Result<Origins, Refusal> {
+    let leader = world.leader(global)?;
+    if request.region == Some(leader.region) {
+        let message = format!("Global cluster {global} has a cluster in this Region already.");
+        return Err(Refusal::new(Code::InvalidGlobalClusterState, message));
+    }
+    if request.master_user.is_some() || request.master_password.is_some() {
+        return Err(Refusal::combination(
+            "MasterUsername and MasterUserPassword can't be set for a cluster of a global cluster.",
+        ));
+    }
+    let encrypted = leader.switches.contains(&Switch::StorageEncrypted);
+    if encrypted && request.kms_key.is_none() {
+        return Err(Refusal::combination(
+            "KmsKeyId of this Region is needed for an encrypted cluster of a global cluster.",
+        ));
+    }
+    Ok(Origins { source: None, master: leader.master.clone(), version: leader.version, encrypted })
 }
 
 /// The version a replica cluster gets: the one asked for, or the nearest.

@@ -172,7 +172,7 @@ fn plan_member(
         ));
     }
     let mut instance = blank(id, request, cluster.master.clone(), cluster.version);
-    let construction = match cluster.members.first() {
+    let construction = match cluster.members.first().or_else(|| world.followed_by(&cluster.id)) {
         Some(writer) => standby_of(world, writer, &instance.resource_id)?,
         None => match cluster.replication_source.as_deref().and_then(parse_arn) {
             Some((_, source)) => standby_of(world, &source, &instance.resource_id)?,
@@ -184,6 +184,7 @@ fn plan_member(
     let group =
         world.group_for(GroupKind::Instance, request.parameter_group.as_deref(), &family)?;
     instance.engine = Engine::Aurora;
+    instance.region = cluster.region;
     instance.parameter_group = GroupUse::in_sync(group);
     instance.retention_days = cluster.retention_days;
     instance.storage_gib = 1;
@@ -268,6 +269,7 @@ fn blank(id: &Identifier, request: &InstanceRequest, master: Master, version: Ve
     Instance {
         id: id.clone(),
         resource_id: resource_id("db"),
+        region: REGION,
         class: request.class.clone(),
         engine: Engine::Postgres,
         version,

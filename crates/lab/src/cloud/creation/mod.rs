@@ -27,6 +27,10 @@ pub struct ClusterRequest {
     pub engine: String,
     pub version: Option<String>,
     pub replication_source: Option<String>,
+    /// The Global Database that it joins, as a follower.
+    pub global: Option<String>,
+    /// The Region that it is asked of.
+    pub region: Option<&'static str>,
     pub parameter_group: Option<String>,
     pub subnet_group: Option<String>,
     pub security_groups: Vec<String>,

@@ -12,19 +12,22 @@ use crate::cloud::names::{Identifier, Resource};
 use crate::cloud::refusal::Refusal;
 use crate::cloud::{Cloud, ClusterChange, ClusterRequest};
 
-pub(super) fn describe(cloud: &Cloud, form: &Form) -> Answer {
+pub(super) fn describe(cloud: &Cloud, region: &str, form: &Form) -> Answer {
     let known = ["clone-group-id", "db-cluster-id", "db-cluster-resource-id", "domain", "engine"];
     let filters = filters(form, &known)?;
     let wanted = form
         .text("DBClusterIdentifier")
         .map(|text| Identifier::lookup_or_arn(text, Resource::Cluster));
     cloud.read(|world| {
-        if let Some(wanted) = &wanted {
-            world.cluster(wanted)?;
+        if let Some(wanted) = &wanted
+            && world.cluster(wanted)?.region != region
+        {
+            return Err(Refusal::no_cluster(wanted.as_str()));
         }
         let matching = world
             .clusters
             .values()
+            .filter(|cluster| cluster.region == region)
             .filter(|cluster| wanted.as_ref().is_none_or(|wanted| *wanted == cluster.id))
             .filter(|cluster| filters.iter().all(|(name, values)| passes(cluster, name, values)))
             .map(|cluster| (cluster.id.to_string(), cluster))
@@ -47,12 +50,14 @@ fn passes(cluster: &Cluster, filter: &str, values: &[String]) -> bool {
     }
 }
 
-pub(super) async fn create(cloud: &Cloud, form: &Form) -> Answer {
+pub(super) async fn create(cloud: &Cloud, region: &'static str, form: &Form) -> Answer {
     let request = ClusterRequest {
         id: form.required("DBClusterIdentifier")?.to_owned(),
         engine: form.required("Engine")?.to_owned(),
         version: owned(form, "EngineVersion"),
         replication_source: owned(form, "ReplicationSourceIdentifier"),
+        global: owned(form, "GlobalClusterIdentifier"),
+        region: Some(region),
         parameter_group: owned(form, "DBClusterParameterGroupName"),
         subnet_group: owned(form, "DBSubnetGroupName"),
         security_groups: security_groups(form),

@@ -8,19 +8,22 @@ use crate::cloud::names::{Identifier, Resource};
 use crate::cloud::refusal::Refusal;
 use crate::cloud::{Cloud, Failover, Final, InstanceChange, InstanceRequest, Timing};
 
-pub(super) fn describe(cloud: &Cloud, form: &Form) -> Answer {
+pub(super) fn describe(cloud: &Cloud, region: &str, form: &Form) -> Answer {
     let known = ["db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"];
     let filters = filters(form, &known)?;
     let wanted = form
         .text("DBInstanceIdentifier")
         .map(|text| Identifier::lookup_or_arn(text, Resource::Instance));
     cloud.read(|world| {
-        if let Some(wanted) = &wanted {
-            world.instance(wanted)?;
+        if let Some(wanted) = &wanted
+            && world.instance(wanted)?.region != region
+        {
+            return Err(Refusal::no_instance(wanted.as_str()));
         }
         let matching = world
             .instances
             .values()
+            .filter(|instance| instance.region == region)
             .filter(|instance| wanted.as_ref().is_none_or(|wanted| *wanted == instance.id))
             .filter(|instance| filters.iter().all(|(name, values)| passes(instance, name, values)))
             .map(|instance| (instance.id.to_string(), instance))

@@ -4,9 +4,11 @@
 
 mod clusters;
 mod events;
+mod global;
 mod groups;
 mod instances;
 mod offers;
+mod proxies;
 mod roles;
 mod shapes;
 mod snapshots;
@@ -32,7 +34,7 @@ type Answer = Result<Fields, Refusal>;
 /// Performs an action and says whether its answer has a result element.
 pub(super) async fn perform(
     cloud: &Cloud,
-    action: &str,
+    (action, region): (&str, &'static str),
     form: &Form,
 ) -> Result<(Wrapper, Fields), Refusal> {
     let wrapper = match action {
@@ -46,15 +48,15 @@ pub(super) async fn perform(
         | "DeleteDBClusterParameterGroup" => Wrapper::None,
         _ => Wrapper::Result,
     };
-    let answer = match reading(cloud, action, form) {
+    let answer = match reading(cloud, (action, region), form) {
         Some(answer) => answer,
-        None => changing(cloud, action, form).await,
+        None => changing(cloud, (action, region), form).await,
     };
     answer.map(|fields| (wrapper, fields))
 }
 
 /// The actions that only look; none for any other.
-fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
+fn reading(cloud: &Cloud, (action, region): (&str, &'static str), form: &Form) -> Option<Answer> {
     Some(match action {
         "DescribeAccountAttributes" => standing::quotas(cloud),
         "DescribeCertificates" => offers::certificates(form),
@@ -62,11 +64,15 @@ fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
         "DescribeDBClusterParameterGroups" => groups::describe(cloud, GroupKind::Cluster, form),
         "DescribeDBClusterParameters" => groups::parameters(cloud, GroupKind::Cluster, form),
         "DescribeDBClusterSnapshots" => snapshots::describe(cloud, SnapshotKind::Cluster, form),
-        "DescribeDBClusters" => clusters::describe(cloud, form),
+        "DescribeDBClusters" => clusters::describe(cloud, region, form),
         "DescribeDBEngineVersions" => offers::engine_versions(cloud, form),
-        "DescribeDBInstances" => instances::describe(cloud, form),
+        "DescribeDBInstances" => instances::describe(cloud, region, form),
         "DescribeDBParameterGroups" => groups::describe(cloud, GroupKind::Instance, form),
         "DescribeDBParameters" => groups::parameters(cloud, GroupKind::Instance, form),
+        "DescribeDBProxies" => proxies::describe(cloud, form),
+        "DescribeDBProxyTargetGroups" => proxies::describe_groups(cloud, form),
+        "DescribeDBProxyTargets" => proxies::describe_targets(cloud, form),
+        "DescribeDBSubnetGroups" => proxies::subnet_groups(cloud, form),
         "DescribeDBSnapshots" => snapshots::describe(cloud, SnapshotKind::Instance, form),
         "DescribeEngineDefaultClusterParameters" => {
             groups::engine_defaults(cloud, GroupKind::Cluster, form)
@@ -75,6 +81,7 @@ fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
             groups::engine_defaults(cloud, GroupKind::Instance, form)
         }
         "DescribeEvents" => events::describe(cloud, form),
+        "DescribeGlobalClusters" => global::describe(cloud, form),
         "DescribeOrderableDBInstanceOptions" => offers::orderable(form),
         "DescribePendingMaintenanceActions" => standing::maintenance(cloud, form),
         "ListTagsForResource" => events::list_tags(cloud, form),
@@ -82,16 +89,18 @@ fn reading(cloud: &Cloud, action: &str, form: &Form) -> Option<Answer> {
     })
 }
 
-async fn changing(cloud: &Cloud, action: &str, form: &Form) -> Answer {
+async fn changing(cloud: &Cloud, (action, region): (&str, &'static str), form: &Form) -> Answer {
     match action {
         "AddRoleToDBCluster" => roles::add_to_cluster(cloud, form),
         "AddRoleToDBInstance" => roles::add_to_instance(cloud, form),
         "AddTagsToResource" => events::add_tags(cloud, form),
-        "CreateDBCluster" => clusters::create(cloud, form).await,
+        "CreateDBCluster" => clusters::create(cloud, region, form).await,
         "CreateDBClusterEndpoint" => roles::create_endpoint(cloud, form),
         "CreateDBClusterParameterGroup" => groups::create(cloud, GroupKind::Cluster, form),
         "CreateDBClusterSnapshot" => snapshots::create(cloud, SnapshotKind::Cluster, form),
         "CreateDBInstance" => instances::create(cloud, form),
+        "CreateDBProxy" => proxies::create(cloud, form),
+        "CreateGlobalCluster" => global::create(cloud, form),
         "CreateDBParameterGroup" => groups::create(cloud, GroupKind::Instance, form),
         "CreateDBSnapshot" => snapshots::create(cloud, SnapshotKind::Instance, form),
         "DeleteDBCluster" => clusters::delete(cloud, form),
@@ -99,6 +108,9 @@ async fn changing(cloud: &Cloud, action: &str, form: &Form) -> Answer {
         "DeleteDBClusterParameterGroup" => groups::delete(cloud, GroupKind::Cluster, form),
         "DeleteDBInstance" => instances::delete(cloud, form),
         "DeleteDBParameterGroup" => groups::delete(cloud, GroupKind::Instance, form),
+        "DeleteDBProxy" => proxies::delete(cloud, form),
+        "ModifyDBProxyTargetGroup" => proxies::modify_group(cloud, form),
+        "RegisterDBProxyTargets" => proxies::register(cloud, form),
         "ModifyDBCluster" => clusters::modify(cloud, form),
         "ModifyDBClusterParameterGroup" => groups::modify(cloud, GroupKind::Cluster, form),
         "ModifyDBInstance" => instances::modify(cloud, form),

@@ -264,7 +264,7 @@ fn members_of(memberships: &[Membership]) -> Vec<Fields> {
     memberships.iter().map(member).collect()
 }
 
-fn subnet_group(name: &str) -> Fields {
+pub(super) fn subnet_group(name: &str) -> Fields {
     let subnets = ZONES.iter().map(|zone| {
         Fields::new()
             .text("SubnetIdentifier", format_args!("subnet-{zone}"))

@@ -64,9 +64,19 @@ pub(super) struct UpArguments {
     /// Seconds after which an idle server switches its log segment [default: the pace's]
     #[arg(long, value_name = "SECONDS")]
     pub(super) archive_timeout: Option<u32>,
+    #[command(flatten)]
+    pub(super) capture: CaptureArguments,
     /// Stay in the foreground; Ctrl-C takes the lab down
     #[arg(long)]
     pub(super) foreground: bool,
+}
+
+/// Who reads the source's changes.
+#[derive(Debug, Args)]
+pub(super) struct CaptureArguments {
+    /// Start a real Kafka Connect worker that captures the first database's changes
+    #[arg(long, conflicts_with = "foreground")]
+    pub(super) with_cdc: bool,
 }
 
 /// How long the lab's AWS takes.

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use landfall_lab::seed::{self, Size};
-use landfall_lab::supervisor::{self, LabConfig, Record, SourceConfig};
+use landfall_lab::supervisor::{self, Client, LabConfig, Record, SourceConfig};
 use tokio_postgres::NoTls;
 
 use super::arguments::UpArguments;
@@ -40,8 +40,21 @@ pub(super) async fn up(dir: &Path, asked: &UpArguments, out: Out) -> Result<Exit
         record.source.host,
         record.source.port
     ));
+    if asked.capture.with_cdc {
+        capture(&record, out).await?;
+    }
     print_env(&record, out);
     Ok(Exit::Done)
+}
+
+/// After the seed, so that it does not flow through the connector row by row.
+async fn capture(record: &Record, out: Out) -> Result<(), Stop> {
+    let capture = Client::new(record).start_capture().await.map_err(|error| failed(&error))?;
+    out.say(&format!(
+        "Connector {} of the worker at {} captures {}; its topics {}.* are at the broker {}.",
+        capture.connector, capture.worker, record.source.instance, capture.topics, capture.broker
+    ));
+    Ok(())
 }
 
 fn size(text: &str) -> Result<Option<Size>, Stop> {

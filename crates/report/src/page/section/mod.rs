@@ -160,6 +160,10 @@ fn left(report: &Report) -> Markup {
             report.proxies_left.iter().map(|(node, why)| format!("{node}: {why}")).collect();
         inside.push(list(&proxies));
     }
+    if !report.equipped.is_empty() {
+        inside.push(said("h3", "Before and beside the target"));
+        inside.push(list(&report.equipped));
+    }
     if !report.warnings.is_empty() {
         inside.push(said("h3", "Warnings"));
         inside.push(list(&report.warnings));

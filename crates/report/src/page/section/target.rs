@@ -34,6 +34,7 @@ fn parameter(verdict: &ParameterVerdict) -> Vec<Cell> {
         ParameterFate::Dropped => "dropped",
         ParameterFate::Adjusted => "adjusted",
         ParameterFate::KeptDefault => "Aurora's default",
+        ParameterFate::Added => "added by Landfall",
     };
     let level = match verdict.level {
         Some(GroupLevel::Cluster) => "cluster",
