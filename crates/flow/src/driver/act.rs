@@ -144,7 +144,6 @@ const fn is_extra(action: &Action) -> bool {
         Action::Cloud(
             CloudAction::Equip(_)
                 | CloudAction::CreateReader(_)
-                | CloudAction::ProtectCluster { .. }
                 | CloudAction::SetClusterSettings { .. }
         )
     )

@@ -102,19 +102,14 @@ pub(super) async fn offer(look: &Look<'_>) -> Result<EngineVersion, Failure> {
 /// The rest, once clients can reach the target.
 fn settle(spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
     let cluster = &seen.cluster;
-    // What was refused, or had no effect, is told and left to a person.
-    let left = |order: &CloudAction| facts.warnings.contains_key(&order.to_string());
-    let protect = CloudAction::ProtectCluster { cluster: cluster.id.clone() };
-    if spec.target.deletion_protection != Some(false)
-        && !cluster.deletion_protected
-        && !left(&protect)
-    {
-        return Plan::act(protect);
+    if spec.target.deletion_protection != Some(false) && !cluster.deletion_protected {
+        return Plan::act(CloudAction::ProtectCluster { cluster: cluster.id.clone() });
     }
     let settings = differences(spec, seen);
     let cluster_id = cluster.id.clone();
     let order = CloudAction::SetClusterSettings { cluster: cluster_id, settings: settings.clone() };
-    if settings == ClusterSettings::default() || left(&order) {
+    // What was refused, or had no effect, is told and left to a person.
+    if settings == ClusterSettings::default() || facts.warnings.contains_key(&order.to_string()) {
         return Plan::Done;
     }
     match cluster.state {
