@@ -217,7 +217,12 @@ fn learned(fact: &Fact) -> Option<String> {
         Fact::LeftBehind { nodes, why } => {
             Some(format!("goes on without {} ({why})", nodes.join(", ")))
         }
-        Fact::Gateway(_)
+        Fact::WayBackArmed(_) => Some("the way back stands".to_owned()),
+        Fact::WayBackClosed { why } => Some(format!("no way back: {why}")),
+        Fact::LossAccepted(_) => Some("a loss was accepted".to_owned()),
+        Fact::WayBackPlanned(_)
+        | Fact::TargetAt { .. }
+        | Fact::Gateway(_)
         | Fact::Baseline(_)
         | Fact::Watched { .. }
         | Fact::ComparisonBegan { .. }
