@@ -4,6 +4,7 @@
 //! from the reset. A statement is found again by its id and its text, or by its text alone where
 //! the ids of two servers differ. A verdict is for a person to read: it stops nothing.
 
+mod aurora;
 mod counters;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use landfall_core::port::cloud::{Metric, MetricPoint, MetricSpan};
 
 use crate::lag::{bytes, percentile};
 
+pub use aurora::aurora_notes;
 pub use counters::{Beside, read_counters, slower_statements};
 
 /// What is compared. Of the first the less the better; of the rest neither is.

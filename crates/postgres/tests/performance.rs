@@ -2,7 +2,8 @@
 //! again, tables that nobody analyzed, and what is said where they cannot be asked.
 
 use jiff::Timestamp;
-use landfall_assess::comparison::{compare, read_counters};
+use landfall_assess::comparison::{aurora_notes, compare, read_counters};
+use landfall_assess::question::aurora;
 use landfall_assess::question::performance::{
     ANALYZED, COUNTERS, Conflicts, NeverAnalyzed, REPLICA,
 };
@@ -128,4 +129,44 @@ async fn a_replica_tells_its_conflicts() {
     let answers = bench.port().ask(&standby.at(), REPLICA).await.unwrap();
     let conflicts = server::<Conflicts>(&answers);
     assert!(conflicts.looked().is_some_and(|seen| seen.cancelled.abs() < 1e-9), "{conflicts:?}");
+}
+
+/// Stand-ins with the columns of Aurora's own.
+const LIKE_AURORA: [&str; 4] = [
+    "create function pg_catalog.aurora_stat_wait_type() returns table (type_id int, type_name text)
+     language sql as $$ values (10, 'IO'), (6, 'Client') $$",
+    "create function pg_catalog.aurora_stat_wait_event()
+     returns table (type_id int, event_id int, event_name text)
+     language sql as $$ values (10, 1, 'XactSync'), (10, 2, 'DataFileRead'), (6, 3, 'ClientRead') $$",
+    "create function pg_catalog.aurora_stat_system_waits()
+     returns table (type_id int, event_id int, waits bigint, wait_time bigint)
+     language sql as $$ values (10, 1, 7::int8, 2500000::int8), (10, 2, 3::int8, 100::int8),
+                               (6, 3, 9::int8, 900000000::int8) $$",
+    "create function pg_catalog.aurora_global_db_instance_status()
+     returns table (server_id text, session_id text, aws_region text, visibility_lag_in_msec bigint)
+     language sql as $$ values ('shop-1', 'MASTER_SESSION_ID', 'us-east-1', null::int8),
+                               ('shop-2', 'c0ffee', 'eu-west-1', 17::int8) $$",
+];
+
+async fn of_aurora(bench: &Bench) -> Vec<String> {
+    let present = bench.port().ask(&bench.at(), aurora::PRESENT).await.unwrap();
+    let questions = aurora::of(&present);
+    aurora_notes(&bench.port().ask(&bench.at(), &questions).await.unwrap())
+}
+
+#[tokio::test]
+async fn what_only_aurora_tells_is_asked_where_it_is_there() {
+    let bench = Bench::new().await;
+    let told = of_aurora(&bench).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|note| note.contains("no such functions of Aurora's")), "{told:?}");
+    for function in LIKE_AURORA {
+        bench.admin(function).await;
+    }
+    let expected = [
+        "since it started, the target waited most for IO:XactSync (2.5 s, 7 times), \
+         IO:DataFileRead (0.0 s, 3 times)",
+        "behind the target's writer: shop-2 in eu-west-1 by 17 ms",
+    ];
+    assert_eq!(of_aurora(&bench).await, expected);
 }

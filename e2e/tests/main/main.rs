@@ -14,6 +14,8 @@ mod clients;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod comparison;
+#[cfg(test)]
 mod composite;
 #[cfg(test)]
 mod connect;
@@ -21,6 +23,8 @@ mod connect;
 mod control_plane;
 #[cfg(test)]
 mod death;
+#[cfg(test)]
+mod drift;
 #[cfg(test)]
 mod equipment;
 #[cfg(test)]
@@ -59,6 +63,8 @@ mod rivals;
 mod session;
 #[cfg(test)]
 mod shared;
+#[cfg(test)]
+mod smoke;
 #[cfg(test)]
 mod told;
 #[cfg(test)]

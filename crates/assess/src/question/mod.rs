@@ -40,6 +40,7 @@ macro_rules! answered {
 
 pub mod activity;
 pub mod answers;
+pub mod aurora;
 pub mod collation;
 pub mod database;
 pub mod extension;

@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::record_baseline::counters;
 use super::{source_endpoint, target};
 use crate::step::{Look, Plan, Step};
-use landfall_assess::comparison::{METRICS, Sides, compare};
-use landfall_assess::question::databases;
+use landfall_assess::comparison::{METRICS, Sides, aurora_notes, compare};
 use landfall_assess::question::performance::{self, NeverAnalyzed};
+use landfall_assess::question::{aurora, databases};
 
 /// The same hours of so many weeks before.
 const WEEKS: i64 = 2;
@@ -123,7 +123,22 @@ pub(super) async fn when_due(look: &Look<'_>) -> Option<Box<Comparison>> {
         target: (first.as_deref().cloned(), of_target),
         not_looked,
     };
-    Some(Box::new(compare(&sides)))
+    let mut comparison = compare(&sides);
+    comparison.notes.extend(of_aurora(look, target_at.as_ref()).await);
+    Some(Box::new(comparison))
+}
+
+/// What the target tells of itself by functions that only Aurora has, as far as it has them.
+async fn of_aurora(look: &Look<'_>, at: Option<&Endpoint>) -> Vec<String> {
+    let (Some(database), Some(at)) = (look.ports.database, at) else { return vec![] };
+    let answers = async {
+        let present = database.ask(at, aurora::PRESENT).await?;
+        database.ask(at, &aurora::of(&present)).await
+    };
+    match answers.await {
+        Ok(answers) => aurora_notes(&answers),
+        Err(failure) => vec![failure.to_string()],
+    }
 }
 
 async fn latest(
