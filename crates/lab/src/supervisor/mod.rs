@@ -283,6 +283,19 @@ impl Lab {
         admin_of(self.gateway.lock().await.sidecar.as_ref())
     }
 
+    /// Lets the source's master user create subscriptions, as every `rds_superuser` may: a way back
+    /// takes it. Before PostgreSQL 16 only a superuser can, and so the user becomes one; that is why
+    /// a lab does not begin like this.
+    pub async fn allow_subscriptions(&self) -> Result<(), Error> {
+        let id = Identifier::lookup(&self.source.instance);
+        let machine = self
+            .cloud
+            .read(|world| world.instances.get(&id)?.machine.clone())
+            .ok_or_else(|| Error::NoInstance(self.source.instance.clone()))?;
+        let allowed = machine.server().allow_subscriptions(&self.source.user).await;
+        allowed.map_err(|error| Error::Sql(Box::new(error)))
+    }
+
     /// Runs SQL as the lab's own superuser, past the firewall.
     pub async fn sql(
         &self,

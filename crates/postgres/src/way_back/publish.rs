@@ -19,7 +19,7 @@ use crate::call::Call;
 use crate::quote::Identifier;
 
 /// Tables in one transaction: each holds a lock.
-const BATCH: i64 = 400;
+const BATCH: usize = 400;
 
 /// How often a slot that is let go is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -55,7 +55,7 @@ const WITHOUT_IDENTITY: &str = concat!(
     with_candidate!(),
     "
 select oid, name, relreplident from candidate
-where relpersistence = 'p' and not identified order by name limit $1"
+where relpersistence = 'p' and not identified order by name"
 );
 
 const REMEMBER_ONE: &str = "
@@ -70,7 +70,7 @@ select name from candidate
 where relpersistence = 'p' and identified
   and not exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
                   where p.pubname = $1 and r.prrelid = candidate.oid)
-order by name limit $2"
+order by name"
 );
 
 const CREATE_SLOT: &str = "select from pg_create_logical_replication_slot($1, 'pgoutput')";
@@ -223,17 +223,14 @@ async fn make_publication(
 /// Gives tables without identity the whole row as one, a batch at a time.
 async fn identify(visit: &Visit<'_>, client: &mut Client) -> Result<(), Failure> {
     let failed = |error: Error| visit.failed(error);
-    loop {
-        let rows = client.query(WITHOUT_IDENTITY, &[&BATCH]).await.map_err(failed)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        let found: Vec<(u32, String, i8)> =
-            rows.iter().map(read).collect::<Result<_, _>>().map_err(failed)?;
-        let oids: Vec<u32> = found.iter().map(|(oid, _, _)| *oid).collect();
-        let were: Vec<i8> = found.iter().map(|(_, _, was)| *was).collect();
-        let changes: Vec<String> = found
+    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    let rows = client.query(WITHOUT_IDENTITY, &[]).await.map_err(failed)?;
+    let found: Vec<(u32, String, i8)> =
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(failed)?;
+    for batch in found.chunks(BATCH) {
+        let oids: Vec<u32> = batch.iter().map(|(oid, _, _)| *oid).collect();
+        let were: Vec<i8> = batch.iter().map(|(_, _, was)| *was).collect();
+        let changes: Vec<String> = batch
             .iter()
             .map(|(_, name, _)| format!("alter table {name} replica identity full"))
             .collect();
@@ -243,21 +240,21 @@ async fn identify(visit: &Visit<'_>, client: &mut Client) -> Result<(), Failure>
         transaction.batch_execute(&changes.join("; ")).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
     }
+    Ok(())
 }
 
+/// A batch at a time; each is whole by itself, and a repeat adds the rest.
 async fn add_tables(visit: &Visit<'_>, name: &WayBackName, client: &Client) -> Result<(), Failure> {
     let failed = |error: Error| visit.failed(error);
     let publication = Identifier(name.as_str());
-    loop {
-        let rows = client.query(MISSING, &[&name.as_str(), &BATCH]).await.map_err(failed)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let tables: Vec<String> =
-            rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        let tables = tables.join(", ");
+    let rows = client.query(MISSING, &[&name.as_str()]).await.map_err(failed)?;
+    let missing: Vec<String> =
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    for batch in missing.chunks(BATCH) {
+        let tables = batch.join(", ");
         visit.run(client, &format!("alter publication {publication} add table {tables}")).await?;
     }
+    Ok(())
 }
 
 /// The role first: nobody logs in any more while the slots go.

@@ -106,6 +106,19 @@ where candidate.relpersistence = 'p'
 having count(*) > 0"
 );
 
+/// A roll-back reads them on one side and sets them on the other.
+const SEQUENCES: &str = "
+select count(*) as sequences, min(format('%I.%I', n.nspname, c.relname) collate \"C\") as first,
+       current_user::text as us
+from pg_sequence s
+join pg_class c on c.oid = s.seqrelid
+join pg_namespace n on n.oid = c.relnamespace
+where c.relpersistence <> 't' and n.nspname !~ '^pg_'
+  and n.nspname not in ('information_schema', 'landfall')
+  and (pg_get_userbyid(c.relowner) <> 'rdsadmin' or current_user = 'rdsadmin')
+  and not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update'))
+having count(*) > 0";
+
 /// What the role needs beyond tables: per server, and per database.
 const ROLE: &str = "
 select current_user::text as us,
@@ -175,6 +188,21 @@ async fn obstacles(visit: &Visit<'_>) -> Result<Vec<String>, Failure> {
         };
         told.extend(sentences(visit, PRIVILEGES, lacking).await?);
     }
+    let sequences = |row: &Row| -> Result<String, Error> {
+        let (first, us): (String, String) = (row.try_get("first")?, row.try_get("us")?);
+        Ok(format!(
+            "{} sequences ({first} first) may not be read and set by our role {us}: a roll-back \
+             could not carry them; grant select, update on sequence {first} to {us}, and so on",
+            count(row, "sequences")?
+        ))
+    };
+    told.extend(sentences(visit, SEQUENCES, sequences).await?);
+    told.extend(of_rows(visit).await?);
+    Ok(told)
+}
+
+/// What keeps rows from being applied although every right is there.
+async fn of_rows(visit: &Visit<'_>) -> Result<Vec<String>, Failure> {
     let secured = |row: &Row| -> Result<String, Error> {
         Ok(format!(
             "{} with row-level security that holds for the role that applies rows: the first row \
@@ -182,7 +210,7 @@ async fn obstacles(visit: &Visit<'_>) -> Result<Vec<String>, Failure> {
             such_as(row)?
         ))
     };
-    told.extend(sentences(visit, ROW_SECURITY, secured).await?);
+    let mut told = sentences(visit, ROW_SECURITY, secured).await?;
     let incomparable = |row: &Row| -> Result<String, Error> {
         Ok(format!(
             "{} without a key and with a column that cannot be compared (json, xml, a geometric \

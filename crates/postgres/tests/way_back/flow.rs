@@ -249,10 +249,13 @@ on_both_majors! {
         let theirs = format!(
             "create subscription theirs connection 'host={} port={} dbname=shop user=theirs
              password=theirpass' publication theirs with (copy_data = false,
-             create_slot = false, slot_name = theirs)",
+             create_slot = false, enabled = false, slot_name = theirs)",
             target.host, target.port
         );
         sides.on_source("shop", &theirs).await;
+        // A change makes its worker start again, so it begins with everything changed.
+        let enable = "alter subscription theirs owner to owner; alter subscription theirs enable";
+        sides.on_source("shop", enable).await;
         let workers = async || {
             let all = sides.port.sessions(&sides.source()).await.unwrap();
             let view = sides.port.subscriber(&sides.source(), &sides.name).await.unwrap();

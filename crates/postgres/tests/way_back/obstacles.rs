@@ -66,6 +66,7 @@ async fn a_role_without_rights_is_told_what_it_lacks() {
         "grant rds_replication to app with admin option",
         "grant create on database shop to app",
         "grant owner to app",
+        "grant select, update on sequence public.orders_id_seq to app",
     ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
