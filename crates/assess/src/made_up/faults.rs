@@ -203,7 +203,7 @@ pub(crate) const OF_THE_API: &[Fault] = &[
         taken.tags.clear();
         case.taken().members = vec![taken];
     }),
-    fault("target.room", W, "39 of 40 are used, and 3 readers", |case| {
+    alone("target.room", W, "39 of 40 are used, and 3 readers", |case| {
         let quota = Quota { name: "DBInstances".to_owned(), used: 39, max: 40 };
         case.around().quotas.as_mut().expect("they were read").push(quota);
         case.spec.target.readers = 3;
