@@ -24,9 +24,7 @@ use landfall_core::port::cloud::{ApplyType, GroupLevel};
 use landfall_core::port::database::SessionState;
 use landfall_core::port::{Clock, Cloud, Database, Router, Stamp, Tests};
 use landfall_core::spec::CommandTest;
-use landfall_flow::model::{
-    Delays, MemoryStore, SEQUENCE, Sabotage, TARGET_AT, World, run_to_end,
-};
+use landfall_flow::model::{Delays, MemoryStore, SEQUENCE, Sabotage, TARGET_AT, World, run_to_end};
 
 const AT_MOST: Duration = Duration::from_hours(1);
 

@@ -10,7 +10,7 @@ mod tell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
@@ -172,6 +172,10 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     if options.roll_back_after.is_some() {
         // Accepted is accepted: nobody rolls back behind that.
         stage.spec.acceptance = Some("person");
+        // The shop's ledger has no key, so that a doubled row would show.
+        let ledger = "tables_without_identity = \"full\"".to_owned();
+        stage.spec.extra.push(("way_back", ledger));
+        stage.lab.allow_subscriptions().await.context("let the source subscribe")?;
     }
     tell.stage(&stage);
     let bound = Duration::from_mins(20);

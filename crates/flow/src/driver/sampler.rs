@@ -117,7 +117,9 @@ impl Drive<'_> {
     /// Measures when it is time to.
     pub(super) async fn sample(&mut self) -> Result<(), Ended> {
         let now = self.driver.ports.clock.now();
-        if !(self.is_followed() || self.flows_back()) || self.sampler.next.is_some_and(|next| now < next) {
+        if !(self.is_followed() || self.flows_back())
+            || self.sampler.next.is_some_and(|next| now < next)
+        {
             return Ok(());
         }
         self.keep_lease().await?;

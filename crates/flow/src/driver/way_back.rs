@@ -88,8 +88,7 @@ impl Drive<'_> {
             database.subscriber(&source.endpoint, &name),
         )
         .await?;
-        let mut ends =
-            Ends { at: ports.clock.now(), publisher, subscriber, source: None };
+        let mut ends = Ends { at: ports.clock.now(), publisher, subscriber, source: None };
         // Tables that changed on the target may have been changed on the source too.
         if ends.changed(&view.facts).next().is_some() {
             let survey = database.survey(&source.endpoint).await?;
@@ -106,7 +105,8 @@ impl Drive<'_> {
             self.tell(ABOUT, Opinion::Bad(warning(&why))).await?;
             return self.record(learned(Fact::WayBackClosed { why })).await;
         }
-        let opinions = health::opinions(&view.spec, &view.facts, &ends, self.sampler.back.before.as_ref());
+        let opinions =
+            health::opinions(&view.spec, &view.facts, &ends, self.sampler.back.before.as_ref());
         for (about, opinion) in opinions {
             self.tell(&about, opinion).await?;
         }

@@ -56,6 +56,14 @@ impl Meddling<'_> {
         }
     }
 
+    /// Somebody gives the clusters other security groups, in force a little later.
+    pub fn regroup_target(&mut self, groups: &[SecurityGroupId]) {
+        for id in self.inner.clusters.keys().cloned().collect::<Vec<_>>() {
+            let later = Later::Groups(Subject::Cluster(id), groups.to_vec());
+            self.inner.plan(self.inner.delays.groups, later);
+        }
+    }
+
     /// AWS gives up on every replica.
     pub fn fail_replicas(&mut self) {
         for cluster in self.inner.clusters.values_mut() {

@@ -67,6 +67,7 @@ pub const REVERSE: &[Row] = &[
     after(Verify, &steps::FinishSource),
     after(Retire, &steps::CLOSE_BACK),
     after(Retire, &steps::CLEAN_BOTH),
+    after(Retire, &steps::KeepTarget),
 ];
 
 const fn shut(step: &'static dyn AnyStep, undo: Undo) -> Row {

@@ -103,7 +103,10 @@ pub const fn kinds(door: Door, call: Call) -> &'static [Kind] {
 pub const IMPOSSIBLE: &[(&str, &str)] = &[
     ("gateway order late", "a route is a row of Landfall's own store, written in the same call"),
     ("gateway look stale", "routes are read from that store, and what proxies said from memory"),
-    ("database look stale", "a server answers for itself; that a replica lags is part of the model"),
+    (
+        "database look stale",
+        "a server answers for itself; that a replica lags is part of the model",
+    ),
     ("journal look stale", "a store reads what it wrote, and every record stands at one position"),
     ("tests order", "a test changes nothing"),
     ("tests look answer_lost", "a test without an answer is a test that failed: refused"),

@@ -27,7 +27,7 @@ pub const BUDGET_OVERRUN: &str = "the pause outlasts its budget";
 pub const TOO_EARLY: &str = "the target was written to before the release";
 
 /// A driver looks at the budget between any two calls; the slowest few of them take this long.
-const CALLS: Duration = Duration::from_secs(60);
+const CALLS: Duration = Duration::from_secs(45);
 /// How often the judge looks.
 const ROUND: Duration = Duration::from_millis(500);
 /// What a driver that is alive has left of its lease.
@@ -48,7 +48,8 @@ impl Night<'_> {
         let mut round = Round { end, read: Seq(0), paused: Duration::ZERO };
         loop {
             self.world.sleep(ROUND).await;
-            let witnessed = self.world.broken().into_iter().next().or_else(|| self.witness.broken());
+            let witnessed =
+                self.world.broken().into_iter().next().or_else(|| self.witness.broken());
             if let Some(broken) = witnessed.or_else(|| self.broken_driver()) {
                 return Err(broken);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_core::Spec;
 use landfall_core::ids::{MigrationName, Seq};
-use landfall_core::journal::Entry;
+use landfall_core::journal::{Entry, StoreTrouble};
 use landfall_core::port::router::Sessions;
 use landfall_core::port::{Clock, Ports};
 use landfall_core::status::{Outcome, Road, Status};
@@ -235,6 +235,8 @@ impl Night<'_> {
             };
             let ended = pulse.until_it_stops(driver.run(&self.spec.migration.name)).await;
             match ended {
+                // It stands still without its store, and is started again.
+                Some(Ended::Store { trouble: StoreTrouble::Unreachable, .. }) => {}
                 Some(Ended::Store { .. }) if pulse.has_failed() => {}
                 Some(ended @ (Ended::Store { .. } | Ended::Told)) => self.report(&holder, &ended),
                 Some(

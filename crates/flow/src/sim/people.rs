@@ -16,17 +16,24 @@ use crate::model::Presence;
 
 /// After so many resumed stops the operator gives up, if that is still possible.
 const RESUMES: u32 = 8;
+/// How often a move that waits to be accepted is rolled back, in thousandths.
+const ROLLED_BACK: u32 = 400;
 
 impl Night<'_> {
     /// Approves, resumes after a while, and gives up in the end.
     pub(super) async fn operator(&self) {
-        let mut resumed = 0;
+        let (mut resumed, mut rolled_back) = (0, false);
         let dice = self.dice("the operator");
         loop {
             self.world.sleep(dice.time(Duration::from_millis(300), Duration::from_secs(3))).await;
             let Some(status) = self.status() else { continue };
             let by = "the operator".to_owned();
             let request = match status.run {
+                Run::AwaitingApproval { ref gate } if !rolled_back && self.rolls_back(gate) => {
+                    rolled_back = true;
+                    let why = "the application is slow".to_owned();
+                    Request::RollBack { by, why, accept_loss: None }
+                }
                 Run::AwaitingApproval { gate } => {
                     Request::Approve { gate, by, note: String::new() }
                 }
@@ -82,6 +89,12 @@ impl Night<'_> {
         })
     }
 
+    /// Whether the person at the last gate goes back instead of accepting.
+    fn rolls_back(&self, gate: &str) -> bool {
+        gate == crate::steps::ACCEPT_GATE
+            && self.weather.chosen("it is rolled back", ROLLED_BACK).is_some()
+    }
+
     async fn ask(&self, request: Request) -> bool {
         let what = format!("{request:?}");
         let (book, name) = (self.book(), &self.spec.migration.name);
@@ -109,7 +122,9 @@ impl Night<'_> {
         match dice.pick(&[0, 0, 1, 2, 3, 4, 5, 6]) {
             0 => {
                 self.does("the replica stalls", |world| world.stall());
-                self.world.sleep(dice.seconds(1, 40)).await;
+                let short = dice.seconds(1, 40);
+                let stalls = dice.pick(&[short, short, dice.seconds(60, 240)]);
+                self.world.sleep(stalls).await;
                 self.does("the replica recovers", |world| world.recover());
             }
             1 => {

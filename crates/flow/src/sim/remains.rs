@@ -31,7 +31,8 @@ pub fn expected(
 ) -> Footprint {
     match outcome {
         Outcome::Moved => moved(before, world, spec),
-        Outcome::Undone | Outcome::RolledBack => undone(before, world, spec, entries),
+        Outcome::Undone => undone(before, world, spec, entries),
+        Outcome::RolledBack => rolled_back(before, world, spec, entries),
     }
 }
 
@@ -95,6 +96,20 @@ fn undone(before: &Footprint, world: &World, spec: &Spec, entries: &[Entry]) -> 
             all.insert(gap, what.to_owned());
         }
     }
+    all
+}
+
+/// As undone, and the target is kept as it was in use, fenced as the source was.
+fn rolled_back(before: &Footprint, world: &World, spec: &Spec, entries: &[Entry]) -> Footprint {
+    let mut all = undone(before, world, spec, entries);
+    let mut now = world.footprint();
+    all.remove("marker table on the target");
+    all.remove("publication on the target");
+    // Whether it was protected by then is a matter of when the roll-back was asked for.
+    let protected =
+        now.get("cluster orders-aurora").is_some_and(|it| it.contains("protected true"));
+    target(&mut all, &format!("[\"sg-quarantine-source\"] protected {protected}"));
+    all.extend(now.remove_entry(TARGET_READER));
     all
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Report;
 use super::night::{Plan, run};
 use super::storm::{FaultId, Struck};
-use super::Report;
 
 /// The smallest failing night that was found.
 #[derive(Debug)]

@@ -124,9 +124,14 @@ impl<'a> Weather<'a> {
 
     /// Something outside of every call: whether it happens is drawn at its own site too.
     pub(super) fn happens(&self, what: &str, per_mille: u32) -> Option<Draw> {
+        if self.world.instant() < self.until { self.chosen(what, per_mille) } else { None }
+    }
+
+    /// The same, whatever the weather.
+    pub(super) fn chosen(&self, what: &str, per_mille: u32) -> Option<Draw> {
         let mut log = self.lock();
         let (id, mut draw) = self.site(&mut log, hashed(what));
-        if self.world.instant() >= self.until || !draw.chance(per_mille) {
+        if !draw.chance(per_mille) {
             return None;
         }
         self.strikes(&mut log, id, what.to_owned()).then_some(draw)

@@ -26,11 +26,7 @@ impl Story {
     }
 
     /// The story and the journal, in one order: by the world's clock, whatever the drivers' showed.
-    pub(super) fn with(
-        self,
-        entries: &[Entry],
-        written: &BTreeMap<Seq, Timestamp>,
-    ) -> Vec<String> {
+    pub(super) fn with(self, entries: &[Entry], written: &BTreeMap<Seq, Timestamp>) -> Vec<String> {
         let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
         let when = |entry: &Entry| written.get(&entry.seq).copied().unwrap_or(entry.at);
         let begin = entries.first().map_or(Timestamp::UNIX_EPOCH, when);

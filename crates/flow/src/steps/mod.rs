@@ -75,7 +75,8 @@ pub use retire_source::RetireSource;
 pub(crate) use reverse::missing as missing_way_back;
 pub use reverse::{
     AdmitGateway, CLEAN_BOTH, CLOSE_BACK, CarrySequences, CheckWayBack, DrainWayBack, FENCE_TARGET,
-    FinalMarkers, FinishSource, HOLD_AGAIN, PROVE_TARGET, PointAtSource, RELEASE_BACK, StopApply,
+    FinalMarkers, FinishSource, HOLD_AGAIN, KeepTarget, PROVE_TARGET, PointAtSource, RELEASE_BACK,
+    StopApply,
 };
 pub use smoke::{SMOKE_AGAIN, SMOKE_SOURCE, SMOKE_TARGET};
 pub use sustain_lag::SustainLag;

@@ -9,6 +9,7 @@ mod check_way_back;
 mod drain_way_back;
 mod final_marker;
 mod finish_source;
+mod keep_target;
 mod point_at_source;
 mod stop_apply;
 
@@ -19,6 +20,7 @@ pub(crate) use check_way_back::missing;
 pub use drain_way_back::DrainWayBack;
 pub use final_marker::FinalMarkers;
 pub use finish_source::FinishSource;
+pub use keep_target::KeepTarget;
 pub use point_at_source::PointAtSource;
 pub use stop_apply::StopApply;
 

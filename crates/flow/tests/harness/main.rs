@@ -23,6 +23,7 @@ mod lost;
 mod moves;
 #[cfg(test)]
 mod pause;
+mod roll_back;
 
 mod routers;
 #[cfg(test)]

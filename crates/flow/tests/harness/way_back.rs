@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use landfall_core::action::{DatabaseAction, RouteAction, WayBackAction};
 use landfall_core::facts::ParameterFate;
+use landfall_core::failure::FailureKind;
 use landfall_core::journal::{NewEntry, Record, Request, Store};
 use landfall_core::sample::Series;
 use landfall_core::spec::{ArmWayBack, WithoutIdentity};
@@ -14,10 +15,9 @@ use landfall_core::status::Outcome;
 use landfall_core::{Action, Code, DatabaseName, Fact, Facts};
 use landfall_flow::Ended;
 use landfall_flow::model::{Applying, Circumstances, Meddling};
+use landfall_flow::sim::{Fate, Sight, Tap};
 
-use crate::stage::{
-    Counting, Healthy, Moment, Strike, Way, bench, completed, entered, judge,
-};
+use crate::stage::{Counting, Healthy, Moment, Strike, Way, bench, completed, entered, judge};
 use crate::support::Bench;
 
 const SOAK: &str = "soak.keep_fence";
@@ -81,7 +81,10 @@ fn writes_on_the_target_flow_back_until_the_move_is_accepted() {
     assert_eq!(facts.warnings.keys().find(|about| about.contains("way back")), None);
     let words = ["create publications", "create subscriptions", "drop subscriptions", "drop slots"];
     let orders = orders(&bench);
-    assert!(orders.len() == 4 && orders.iter().zip(words).all(|(o, w)| o.starts_with(w)), "{orders:?}");
+    assert!(
+        orders.len() == 4 && orders.iter().zip(words).all(|(o, w)| o.starts_with(w)),
+        "{orders:?}"
+    );
     let samples = bench.store.samples(bench.name(), Series::WayBackLagBytes);
     let samples = samples.now_or_never().unwrap().unwrap();
     assert!(samples.len() > 10, "the lag is kept: {samples:?}");
@@ -297,13 +300,19 @@ const IN_THE_SOAK: [Trouble; 4] = [
 fn what_a_roll_back_would_meet_is_told_in_the_soak_and_taken_back() {
     for trouble in IN_THE_SOAK {
         let bench = soaking();
-        let told = |fact: &Fact| matches!(fact, Fact::Warned { about, .. } if about == trouble.about);
-        let comes = Strike::does(Moment::After, entered(SOAK), || bench.world.meddle(trouble.comes));
-        let goes = Strike::does(Moment::After, move |entry| learned(entry, told), || {
-            if let Some(goes) = trouble.goes {
-                bench.world.meddle(goes);
-            }
-        });
+        let told =
+            |fact: &Fact| matches!(fact, Fact::Warned { about, .. } if about == trouble.about);
+        let comes =
+            Strike::does(Moment::After, entered(SOAK), || bench.world.meddle(trouble.comes));
+        let goes = Strike::does(
+            Moment::After,
+            move |entry| learned(entry, told),
+            || {
+                if let Some(goes) = trouble.goes {
+                    bench.world.meddle(goes);
+                }
+            },
+        );
         let both = crate::crash::Both(&comes, &goes);
         let before = bench.world.footprint();
         bench.start();
@@ -367,4 +376,60 @@ fn nothing_of_it_is_given_an_order_before_the_target_is_promoted() {
     };
     let of = |record: &Record| matches!(record, Record::Intended { action, .. } if marked(action));
     assert!(!entries.iter().any(|entry| of(&entry.record)), "those are a roll-back's");
+}
+
+/// Every order of a kind is refused.
+struct Refusing(fn(&WayBackAction) -> bool);
+
+impl Tap for Refusing {
+    fn order(&self, action: &Action) -> Fate {
+        match action {
+            Action::Database(DatabaseAction::WayBack(order)) if (self.0)(order) => {
+                Fate::Refused(FailureKind::Denied)
+            }
+            Action::Cloud(_) | Action::Database(_) | Action::Route(_) => Fate::Done,
+        }
+    }
+
+    fn look(&self, _: &'static str) -> Sight {
+        Sight::Clear
+    }
+}
+
+#[test]
+fn an_order_that_is_refused_in_the_pause_closes_it_and_stops_nobody() {
+    for order in [
+        |order: &WayBackAction| matches!(order, WayBackAction::Publish { .. }),
+        |order: &WayBackAction| matches!(order, WayBackAction::Subscribe { .. }),
+    ] {
+        let bench = bench(Way::Terminate);
+        let before = bench.world.footprint();
+        bench.start();
+        let ended = bench.drive_with("first", &Refusing(order), &Healthy);
+        assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{}", bench.tail());
+        judge(&bench, &before, Outcome::Moved);
+        let facts = bench.view().facts;
+        assert!(facts.way_back.armed.is_none() && facts.way_back.closed.is_some());
+    }
+}
+
+#[test]
+fn what_cannot_be_cleared_behind_the_release_is_told_and_goes_with_the_acceptance() {
+    let bench = bench(Way::Terminate);
+    let before = bench.world.footprint();
+    bench.start();
+    let strike = Strike::does(Moment::After, entered("cutover.promote_replica"), || {
+        bench.world.meddle(|world| world.way_back().applying = Applying::Idle);
+    });
+    let unpublish = Refusing(|order| matches!(order, WayBackAction::Unpublish { .. }));
+    bench.drive_with("first", &unpublish, &strike);
+    bench.assert_stopped_by(Code::AccessDenied);
+    let view = bench.view();
+    assert_eq!(view.status.step, "retire.close_way_back", "it stopped too early");
+    let told = &view.facts.warnings["what is left of the way back"];
+    assert!(told.contains("keeps its WAL"), "{told}");
+    bench.ask(Request::Resume { by: "ann".to_owned() }).unwrap();
+    let ended = bench.drive_with("second", &Counting::default(), &Healthy);
+    assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{}", bench.tail());
+    judge(&bench, &before, Outcome::Moved);
 }

@@ -49,7 +49,10 @@ impl Ends {
     }
 
     /// Databases whose tables are not as they were when the way back was armed.
-    pub(super) fn changed<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a DatabaseName> {
+    pub(super) fn changed<'a>(
+        &'a self,
+        facts: &'a Facts,
+    ) -> impl Iterator<Item = &'a DatabaseName> {
         let armed = facts.way_back.armed.as_ref();
         self.publisher.iter().filter_map(move |(name, view)| {
             let then = armed?.fingerprint.get(name);
@@ -60,7 +63,8 @@ impl Ends {
     /// Why it can never be whole again.
     pub(super) fn lost(&self) -> Option<String> {
         let lost = |view: &PublisherView| view.slot.as_ref().map(|slot| slot.state);
-        let (name, _) = self.publisher.iter().find(|(_, view)| lost(view) == Some(SlotState::Lost))?;
+        let (name, _) =
+            self.publisher.iter().find(|(_, view)| lost(view) == Some(SlotState::Lost))?;
         Some(format!(
             "the target dropped WAL that the source still needed (the slot of database {name} is lost)"
         ))
@@ -188,11 +192,7 @@ fn time_left(
 }
 
 /// Changes of tables on the target, until the source's are the same.
-fn tables(
-    facts: &Facts,
-    (database, view): (&DatabaseName, &PublisherView),
-    now: &Ends,
-) -> Opinion {
+fn tables(facts: &Facts, (database, view): (&DatabaseName, &PublisherView), now: &Ends) -> Opinion {
     if !now.changed(facts).any(|one| one == database) {
         return Opinion::Good;
     }
@@ -270,12 +270,8 @@ mod tests {
             fingerprint: tables_as("a"),
             ..PublisherView::default()
         };
-        let ours = SubscriptionView {
-            apply: Apply::On,
-            worker: Some(7),
-            applied: None,
-            errors: Some(0),
-        };
+        let ours =
+            SubscriptionView { apply: Apply::On, worker: Some(7), applied: None, errors: Some(0) };
         Ends {
             at: at(second),
             publisher: BTreeMap::from([(shop(), view)]),

@@ -36,7 +36,9 @@ impl AnyStep for Spoilt {
         let forward = look.course == Course::Doing;
         let step = self.step.id();
         let plan = match (self.planted, plan) {
-            (Break::PromotionWithoutMarker, Plan::Wait(_)) if forward && step == DrainReplica::ID => {
+            (Break::PromotionWithoutMarker, Plan::Wait(_))
+                if forward && step == DrainReplica::ID =>
+            {
                 Plan::Conclude(believed(look))
             }
             (Break::UndoForgetsGroupOrder, Plan::Do(actions))

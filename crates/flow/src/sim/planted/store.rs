@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -131,7 +130,7 @@ impl Store for Book<'_> {
         let here = self.world.instant();
         let end = here + until.duration_since(now);
         let lease = self.store.take_lease(migration, holder, here, end).await?;
-        Ok(Lease { until: self.trusted(until), ..lease })
+        Ok(Lease { until, ..lease })
     }
 
     async fn renew_lease(
@@ -142,8 +141,12 @@ impl Store for Book<'_> {
     ) -> Result<Lease, StoreError> {
         let here = self.world.instant();
         let end = here + until.duration_since(now);
-        let renewed = self.store.renew_lease(lease, here, end).await?;
-        Ok(Lease { until: self.trusted(until), ..renewed })
+        let renewed = match self.store.renew_lease(lease, here, end).await {
+            // It goes on as if it led.
+            Err(_) if self.is(Break::LeaseNotWaitedOut) => lease.clone(),
+            renewed => renewed?,
+        };
+        Ok(Lease { until, ..renewed })
     }
 
     async fn drop_lease(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -182,12 +185,5 @@ impl Store for Book<'_> {
 
     async fn put_route(&self, route: &Route, by: Option<&Stamp>) -> Result<(), StoreError> {
         self.store.put_route(route, by).await
-    }
-}
-
-impl Book<'_> {
-    /// When a leader believes that its lease ends.
-    fn trusted(&self, until: Timestamp) -> Timestamp {
-        if self.is(Break::LeaseNotWaitedOut) { until + Duration::from_hours(1) } else { until }
     }
 }

@@ -6,7 +6,7 @@
 
 /// The rows of the pause, in the table's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Row {
+pub(crate) enum Row {
     Hold,
     Fence,
     ProveFence,
@@ -21,7 +21,7 @@ pub enum Row {
 }
 
 impl Row {
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Hold,
         Self::Fence,
         Self::ProveFence,
@@ -36,7 +36,7 @@ impl Row {
     ];
 
     /// The step of the process table that this row stands for.
-    pub const fn id(self) -> &'static str {
+    pub(crate) const fn id(self) -> &'static str {
         match self {
             Self::Hold => "quiesce.hold_traffic",
             Self::Fence => "quiesce.fence_source",
@@ -53,16 +53,13 @@ impl Row {
     }
 
     /// Whether its intent is the point of no return.
-    pub const fn commits(self) -> bool {
+    pub(crate) const fn commits(self) -> bool {
         matches!(self, Self::Release)
     }
 
     /// Whether there is anything to take back.
-    pub const fn is_undone(self) -> bool {
-        matches!(
-            self,
-            Self::Hold | Self::Fence | Self::Promote | Self::ArmWayBack | Self::Point
-        )
+    pub(crate) const fn is_undone(self) -> bool {
+        matches!(self, Self::Hold | Self::Fence | Self::Promote | Self::ArmWayBack | Self::Point)
     }
 
     fn beside(self, by: isize) -> Option<Self> {
@@ -71,33 +68,33 @@ impl Row {
     }
 
     /// The row after it.
-    pub fn next(self) -> Option<Self> {
+    pub(crate) fn next(self) -> Option<Self> {
         self.beside(1)
     }
 
     /// The row before it.
-    pub fn previous(self) -> Option<Self> {
+    pub(crate) fn previous(self) -> Option<Self> {
         self.beside(-1)
     }
 }
 
 /// Forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Course {
+pub(crate) enum Course {
     Doing,
     Undoing,
 }
 
 /// Whether the point of no return is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Commitment {
+pub(crate) enum Commitment {
     Revocable,
     Committed,
 }
 
 /// What a move is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Run {
+pub(crate) enum Run {
     Running,
     /// A person is asked; `resume` looks again.
     Stopped,
@@ -107,31 +104,31 @@ pub enum Run {
 
 /// How far an attempt has got, by what the journal remembers of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Facts {
-    pub groups_were: Option<()>,
-    pub held: Option<()>,
+pub(crate) struct Facts {
+    pub(crate) groups_were: Option<()>,
+    pub(crate) held: Option<()>,
     /// The writes that the proof of the fence counted.
-    pub fenced: Option<u8>,
+    pub(crate) fenced: Option<u8>,
     /// The marker's position.
-    pub marked: Option<u8>,
-    pub proven: Option<()>,
-    pub promotion_ordered: Option<()>,
+    pub(crate) marked: Option<u8>,
+    pub(crate) proven: Option<()>,
+    pub(crate) promotion_ordered: Option<()>,
 }
 
 /// The journal's fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Journal {
-    pub attempt: u8,
-    pub row: Row,
-    pub course: Course,
-    pub commitment: Commitment,
-    pub run: Run,
-    pub facts: Facts,
+pub(crate) struct Journal {
+    pub(crate) attempt: u8,
+    pub(crate) row: Row,
+    pub(crate) course: Course,
+    pub(crate) commitment: Commitment,
+    pub(crate) run: Run,
+    pub(crate) facts: Facts,
 }
 
 /// A record, as far as it changes the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Record {
+pub(crate) enum Record {
     /// The row is done, or undone; the next one is entered.
     Completed,
     /// The proof of an earlier row does not hold any more.
@@ -150,7 +147,7 @@ pub enum Record {
 }
 
 impl Journal {
-    pub const fn first() -> Self {
+    pub(crate) const fn first() -> Self {
         Self {
             attempt: 1,
             row: Row::Hold,
@@ -169,7 +166,7 @@ impl Journal {
     }
 
     /// An attempt that was aborted behind its fence.
-    pub const fn undoing_the_fence() -> Self {
+    pub(crate) const fn undoing_the_fence() -> Self {
         let first = Self::first();
         Self {
             row: Row::Fence,
@@ -180,7 +177,7 @@ impl Journal {
     }
 
     /// The journal with one more record, or nothing when the record does not fit.
-    pub fn with(mut self, record: Record) -> Option<Self> {
+    pub(crate) fn with(mut self, record: Record) -> Option<Self> {
         let running = self.run == Run::Running;
         let revocable = self.commitment == Commitment::Revocable;
         let fits = match record {

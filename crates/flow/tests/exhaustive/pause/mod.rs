@@ -6,10 +6,10 @@
 //! waits until that is true of every call of the leader before. The process table names the same
 //! rows; a test compares them.
 
-pub mod journal;
-pub mod orchestrator;
-pub mod verdict;
-pub mod world;
+pub(crate) mod journal;
+pub(crate) mod orchestrator;
+pub(crate) mod verdict;
+pub(crate) mod world;
 
 use journal::{Commitment, Course, Journal, Record, Run};
 use orchestrator::{Decision, Doing, Lease, Orchestrator, View, decide};
@@ -18,7 +18,7 @@ use world::{Bypass, Life, Order, Side, Target, Traffic, World};
 
 /// A mistake in the product's logic, made on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mistake {
+pub(crate) enum Mistake {
     /// Nobody looks whether the fence holds.
     NoFenceProof,
     /// Who takes over does not wait, and who is deposed does not look at its lease before a call.
@@ -30,10 +30,10 @@ pub enum Mistake {
 }
 
 impl Mistake {
-    pub const ALL: [Self; 4] =
+    pub(crate) const ALL: [Self; 4] =
         [Self::NoFenceProof, Self::NoLeaseWait, Self::ReleaseBeforeIntent, Self::NoPosition];
 
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::NoFenceProof => "no-fence-proof",
             Self::NoLeaseWait => "no-lease-wait",
@@ -43,7 +43,7 @@ impl Mistake {
     }
 
     /// How far one has to go to find it out.
-    pub const fn bounds(self) -> Bounds {
+    pub(crate) const fn bounds(self) -> Bounds {
         match self {
             Self::NoFenceProof | Self::ReleaseBeforeIntent | Self::NoPosition => {
                 Bounds { writes: 1, attempts: 1, takeovers: Some(1) }
@@ -56,18 +56,18 @@ impl Mistake {
 
 /// How far the exploration goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Acknowledged writes on the source.
-    pub writes: u8,
+    pub(crate) writes: u8,
     /// Attempts of the move.
-    pub attempts: u8,
+    pub(crate) attempts: u8,
     /// How often the lease changes hands; absent = as often as it likes.
-    pub takeovers: Option<u8>,
+    pub(crate) takeovers: Option<u8>,
 }
 
 /// Whose call an order in the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// This orchestrator waits for its answer.
     AwaitedBy(usize),
     /// Whoever gave it is gone.
@@ -79,18 +79,18 @@ const UNDER_WAY: usize = 2;
 
 /// One state of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct State {
-    pub journal: Journal,
-    pub orchestrators: [Orchestrator; 2],
-    pub network: Vec<(Order, Owner)>,
-    pub world: World,
+pub(crate) struct State {
+    pub(crate) journal: Journal,
+    pub(crate) orchestrators: [Orchestrator; 2],
+    pub(crate) network: Vec<(Order, Owner)>,
+    pub(crate) world: World,
     /// How often the lease may still change hands.
-    pub takeovers: Option<u8>,
+    pub(crate) takeovers: Option<u8>,
 }
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Event {
+pub(crate) enum Event {
     World(Life),
     /// An orchestrator takes the lease: whoever had it died, or hung too long.
     TakesOver(usize),
@@ -115,9 +115,9 @@ pub enum Event {
 
 /// The model.
 #[derive(Debug, Clone, Copy)]
-pub struct Pause {
-    pub bounds: Bounds,
-    pub mistake: Option<Mistake>,
+pub(crate) struct Pause {
+    pub(crate) bounds: Bounds,
+    pub(crate) mistake: Option<Mistake>,
 }
 
 impl State {

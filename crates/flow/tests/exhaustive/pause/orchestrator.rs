@@ -9,7 +9,7 @@ use super::world::{Groups, Order, Side, Target, Traffic, WayBack, World};
 
 /// Whether an orchestrator's epoch is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lease {
+pub(crate) enum Lease {
     Ours,
     /// Another took over, and it does not know yet.
     Lost,
@@ -17,14 +17,14 @@ pub enum Lease {
 
 /// Whether somebody wrote to the journal since the look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum View {
+pub(crate) enum View {
     Fresh,
     Outrun,
 }
 
 /// What a leader is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Doing {
+pub(crate) enum Doing {
     /// It took over, and lets the calls of whoever led before come to their end.
     WaitingOut,
     /// It will look.
@@ -41,7 +41,7 @@ pub enum Doing {
 
 /// One process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Orchestrator {
+pub(crate) enum Orchestrator {
     /// It runs and does not lead; one that died is this as soon as it is started again.
     Standby,
     Leading {
@@ -52,14 +52,14 @@ pub enum Orchestrator {
 
 /// What follows from a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     Write(Record),
     /// The world needs time.
     Wait,
 }
 
 /// Looks and decides.
-pub fn decide(journal: &Journal, world: &World, mistake: Option<Mistake>) -> Decision {
+pub(crate) fn decide(journal: &Journal, world: &World, mistake: Option<Mistake>) -> Decision {
     let decision = match journal.course {
         Course::Doing => plan(journal, world, mistake),
         Course::Undoing => undo(journal, world),

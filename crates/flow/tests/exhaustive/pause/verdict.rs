@@ -11,14 +11,14 @@ use super::{Event, Mistake, Pause, State};
 
 /// What came of one property.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    pub property: &'static str,
-    pub found: Found,
+pub(crate) struct Verdict {
+    pub(crate) property: &'static str,
+    pub(crate) found: Found,
 }
 
 /// Whether it is as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// It holds in every state.
     Holds,
     /// It does not, and this is how it comes to that.
@@ -31,7 +31,7 @@ pub enum Found {
 
 impl Found {
     /// Whether it is as it should be.
-    pub const fn is_good(&self) -> bool {
+    pub(crate) const fn is_good(&self) -> bool {
         match self {
             Self::Holds | Self::Seen => true,
             Self::Broken(_) | Self::NeverSeen => false,
@@ -50,15 +50,15 @@ impl Found {
 
 /// What an exploration visited.
 #[derive(Debug, Clone)]
-pub struct Explored {
-    pub states: usize,
-    pub transitions: usize,
-    pub depth: usize,
-    pub verdicts: Vec<Verdict>,
+pub(crate) struct Explored {
+    pub(crate) states: usize,
+    pub(crate) transitions: usize,
+    pub(crate) depth: usize,
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 /// Visits every state within the bounds; with a mistake, until it has done harm.
-pub fn explore(pause: Pause) -> Explored {
+pub(crate) fn explore(pause: Pause) -> Explored {
     let checker = pause.checker();
     let checker = match pause.mistake {
         Some(_) => checker.finish_when(HasDiscoveries::AnyFailures),
@@ -170,7 +170,7 @@ const fn life_words(life: Life) -> &'static str {
 
 impl Explored {
     /// As JSON, for `--json`.
-    pub fn json(&self, mistake: Option<Mistake>) -> Value {
+    pub(crate) fn json(&self, mistake: Option<Mistake>) -> Value {
         let verdict = |verdict: &Verdict| {
             let path = match &verdict.found {
                 Found::Broken(path) => path.as_slice(),

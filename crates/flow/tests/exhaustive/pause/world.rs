@@ -6,7 +6,7 @@
 
 /// The security groups of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Groups {
+pub(crate) enum Groups {
     /// Those of production: everybody comes in.
     Production,
     /// Quarantine: nobody new comes in; who is in stays.
@@ -15,7 +15,7 @@ pub enum Groups {
 
 /// A side of the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
+pub(crate) enum Side {
     /// The source.
     Source,
     /// The target.
@@ -24,7 +24,7 @@ pub enum Side {
 
 /// Whether the gateway lets new connections through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Traffic {
+pub(crate) enum Traffic {
     /// It does.
     Open,
     /// They wait.
@@ -33,15 +33,15 @@ pub enum Traffic {
 
 /// The stored route, which grows by one epoch with each change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Route {
-    pub to: Side,
-    pub traffic: Traffic,
-    pub epoch: u8,
+pub(crate) struct Route {
+    pub(crate) to: Side,
+    pub(crate) traffic: Traffic,
+    pub(crate) epoch: u8,
 }
 
 /// What the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
+pub(crate) enum Target {
     /// It follows the source.
     Replica,
     /// It takes writes of its own; so many came.
@@ -50,7 +50,7 @@ pub enum Target {
 
 /// Whether the client that knows the source's own address has a session there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Bypass {
+pub(crate) enum Bypass {
     /// It has none.
     Out,
     /// It has one.
@@ -59,33 +59,35 @@ pub enum Bypass {
 
 /// Whether the source follows the promoted target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WayBack {
+pub(crate) enum WayBack {
     Closed,
     Armed,
 }
 
 /// One state of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct World {
-    pub groups: Groups,
-    pub route: Route,
+pub(crate) struct World {
+    pub(crate) groups: Groups,
+    pub(crate) route: Route,
     /// Acknowledged writes on the source.
-    pub written: u8,
+    pub(crate) written: u8,
     /// Those of them that the target has.
-    pub replayed: u8,
+    pub(crate) replayed: u8,
     /// The last marker: how many writes lay before it.
-    pub marker: Option<u8>,
-    pub target: Target,
+    pub(crate) marker: Option<u8>,
+    pub(crate) target: Target,
     /// Where the application has its session.
-    pub application: Option<Side>,
-    pub bypass: Bypass,
-    pub way_back: WayBack,
+    pub(crate) application: Option<Side>,
+    pub(crate) bypass: Bypass,
+    pub(crate) way_back: WayBack,
 }
 
 /// An order that an orchestrator gives to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Order {
-    Hold { epoch: u8 },
+pub(crate) enum Order {
+    Hold {
+        epoch: u8,
+    },
     Quarantine,
     EndSessions,
     WriteMarker,
@@ -93,14 +95,19 @@ pub enum Order {
     /// The source follows the target from here on: the way back.
     Subscribe,
     Unsubscribe,
-    Point { to: Side, epoch: u8 },
-    Release { epoch: u8 },
+    Point {
+        to: Side,
+        epoch: u8,
+    },
+    Release {
+        epoch: u8,
+    },
     RestoreGroups,
 }
 
 /// What the world does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Life {
+pub(crate) enum Life {
     ApplicationConnects,
     ApplicationLeaves,
     ApplicationWrites,
@@ -111,7 +118,7 @@ pub enum Life {
 }
 
 impl Life {
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ApplicationConnects,
         Self::ApplicationLeaves,
         Self::ApplicationWrites,
@@ -124,7 +131,7 @@ impl Life {
 
 impl World {
     /// Production as it stands before the pause.
-    pub const fn before() -> Self {
+    pub(crate) const fn before() -> Self {
         Self {
             groups: Groups::Production,
             route: Route { to: Side::Source, traffic: Traffic::Open, epoch: 0 },
@@ -139,7 +146,7 @@ impl World {
     }
 
     /// A source behind its fence, before anything was promoted.
-    pub const fn fenced() -> Self {
+    pub(crate) const fn fenced() -> Self {
         Self {
             groups: Groups::Quarantine,
             route: Route { to: Side::Source, traffic: Traffic::Held, epoch: 1 },
@@ -149,18 +156,18 @@ impl World {
     }
 
     /// Whether anybody who could write has a session on the source.
-    pub fn source_is_used(&self) -> bool {
+    pub(crate) fn source_is_used(&self) -> bool {
         self.application == Some(Side::Source) || self.bypass == Bypass::In
     }
 
     /// Whether anybody is, or was, on the promoted target.
-    pub fn target_is_used(&self) -> bool {
+    pub(crate) fn target_is_used(&self) -> bool {
         let wrote = matches!(self.target, Target::Primary { writes } if writes > 0);
         wrote || self.application == Some(Side::Target)
     }
 
     /// The world after something that it does by itself; `None` when that cannot happen.
-    pub fn lives(mut self, life: Life, writes: u8) -> Option<Self> {
+    pub(crate) fn lives(mut self, life: Life, writes: u8) -> Option<Self> {
         let open = self.route.traffic == Traffic::Open;
         let lets_in = self.groups == Groups::Production;
         match (life, self.application, self.bypass) {
@@ -217,7 +224,7 @@ impl World {
     }
 
     /// The world after an order arrived. A route's epoch that is not the next one is refused.
-    pub fn obeys(mut self, order: Order) -> Self {
+    pub(crate) fn obeys(mut self, order: Order) -> Self {
         let next = self.route.epoch + 1;
         match order {
             Order::Hold { epoch } if epoch == next => {
@@ -249,7 +256,7 @@ impl World {
     }
 
     /// Another attempt begins with a replica that has everything again; the spent one is gone.
-    pub const fn rebuilt(mut self) -> Self {
+    pub(crate) const fn rebuilt(mut self) -> Self {
         self.replayed = self.written;
         self.marker = None;
         self.target = Target::Replica;
