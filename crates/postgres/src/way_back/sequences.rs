@@ -21,7 +21,7 @@ const BATCH: usize = 400;
 /// Temporary ones die with their session; ours is none.
 const LIST: &str = "
 select format('%I.%I', n.nspname, c.relname) as name, s.seqincrement as increment,
-       has_sequence_privilege(c.oid, 'select') as readable, current_user::text as us
+       has_sequence_privilege(s.seqrelid, 'select') as readable, current_user::text as us
 from pg_sequence s
 join pg_class c on c.oid = s.seqrelid
 join pg_namespace n on n.oid = c.relnamespace

@@ -106,7 +106,8 @@ where candidate.relpersistence = 'p'
 having count(*) > 0"
 );
 
-/// A roll-back reads them on one side and sets them on the other.
+/// A roll-back reads them on one side and sets them on the other. By the catalogue's own column:
+/// the privilege of what turns out to be no sequence cannot be asked.
 const SEQUENCES: &str = "
 select count(*) as sequences, min(format('%I.%I', n.nspname, c.relname) collate \"C\") as first,
        current_user::text as us
@@ -116,7 +117,8 @@ join pg_namespace n on n.oid = c.relnamespace
 where c.relpersistence <> 't' and n.nspname !~ '^pg_'
   and n.nspname not in ('information_schema', 'landfall')
   and (pg_get_userbyid(c.relowner) <> 'rdsadmin' or current_user = 'rdsadmin')
-  and not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update'))
+  and not (has_sequence_privilege(s.seqrelid, 'select')
+           and has_sequence_privilege(s.seqrelid, 'update'))
 having count(*) > 0";
 
 /// What the role needs beyond tables: per server, and per database.
