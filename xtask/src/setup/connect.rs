@@ -6,8 +6,8 @@
 //! which do nothing in a worker without logins, are compiled from our own sources, and so is the
 //! reader of topics. That takes a Java compiler; the Java that runs them is the clients' own.
 //!
-//! It may be missing: setup says so and goes on, and the tests of consumers say that they did not
-//! run.
+//! It may be missing, for a move needs none of it: setup says so and goes on, and the tests of
+//! consumers fail with a word about setup.
 
 use std::fs;
 use std::path::{Path, PathBuf};

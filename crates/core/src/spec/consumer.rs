@@ -36,10 +36,11 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Why a spec with consumers is not run.
-pub(super) const REFUSED: &str = "this version reads the section and checks it, but hands no consumer over yet: slots do not \
-     survive the promotion, and a connector that keeps its offset at the target can lose changes \
-     without a word. Remove it only when you hand them over yourself; docs/explain/consumers.md \
-     says how";
+pub(super) const REFUSED: &str = "this version reads the section and checks it, but hands no \
+                                  consumer over yet: slots do not survive the promotion, and a \
+                                  connector that keeps its offset at the target can lose changes \
+                                  without a word. Remove it only when you hand them over yourself; \
+                                  docs/explain/consumers.md says how";
 
 /// One consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
