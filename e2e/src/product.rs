@@ -68,6 +68,11 @@ impl Product {
         })
     }
 
+    /// Sets a variable for whatever is started from here on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The state directory.
     pub fn state(&self) -> &Path {
         &self.state

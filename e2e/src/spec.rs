@@ -23,6 +23,8 @@ pub struct SpecText {
     pub cluster: String,
     /// User and database of `[access]`; absent = credential-free.
     pub access: Option<(String, String)>,
+    /// How the user of `[access]` logs in.
+    pub login: Vec<String>,
     /// The fence.
     pub fence: Fence,
     /// Pause budget.
@@ -51,6 +53,7 @@ impl SpecText {
             instance: instance.to_owned(),
             cluster: "shop-aurora".to_owned(),
             access: None,
+            login: vec![quoted("password", "env:LANDFALL_PASSWORD")],
             fence: Fence::Reboot,
             pause_budget: Duration::from_secs(60),
             approve: "automatic",
@@ -120,8 +123,8 @@ impl SpecText {
             ),
         ];
         if let Some((user, database)) = &self.access {
-            let password = quoted("password", "env:LANDFALL_PASSWORD");
-            let lines = vec![quoted("user", user), password, quoted("database", database)];
+            let mut lines = vec![quoted("user", user), quoted("database", database)];
+            lines.extend(self.login.iter().cloned());
             sections.push(("access", lines));
             let smoke = "sql = [\"select count(*) from orders\"]".to_owned();
             sections.push(("smoke", vec![smoke]));

@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use landfall_api::{Client, ClientError, MoveView, Order, StartMove};
+use landfall_lab::account::Names;
 use landfall_lab::gateway::Gateway;
 use landfall_lab::process::Signal;
 use landfall_lab::seed::{self, Size};
-use landfall_lab::supervisor::{Access, Lab, LabConfig};
+use landfall_lab::supervisor::{Access, Lab, LabConfig, Tls, root_certificate};
 use landfall_lab::tools;
 use tokio_postgres::NoTls;
 
@@ -67,6 +68,8 @@ pub struct StageConfig {
     pub router: Router,
     /// Where the journal is.
     pub store: Store,
+    /// As whom Landfall logs in, with access.
+    pub login: Login,
 }
 
 /// Where the journal is.
@@ -79,6 +82,18 @@ pub enum Store {
     Shared,
 }
 
+/// As whom Landfall logs in to the databases.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Login {
+    /// As the master user.
+    #[default]
+    Master,
+    /// As the role that `landfall export grants` makes, by a token of IAM signed with this key.
+    Token(String),
+    /// As that role, by a password in a file.
+    File(String),
+}
+
 impl Default for StageConfig {
     fn default() -> Self {
         Self {
@@ -88,6 +103,7 @@ impl Default for StageConfig {
             fence: Fence::Terminate,
             router: Router::default(),
             store: Store::default(),
+            login: Login::default(),
         }
     }
 }
@@ -146,6 +162,16 @@ impl Stage {
         open_to_all(folder.path())?;
         let dir = folder.path().to_owned();
         let mut laboratory = LabConfig::new(dir.join("lab"));
+        // Landfall's calls are held against the policy that it ships, filled as for this move.
+        laboratory.names = Some(Names {
+            source: laboratory.source.identifier.clone(),
+            target: "shop-aurora".to_owned(),
+            database_user: "*".to_owned(),
+        });
+        if let Login::Token(key) = &config.login {
+            laboratory.secret_key.clone_from(key);
+            laboratory.tls = Tls::Offered;
+        }
         let values = PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         laboratory.source.parameters.extend(values);
         let lab = Lab::up(laboratory).await.context("bring up the lab")?;
@@ -194,6 +220,7 @@ impl Stage {
             let database = source.databases.first().cloned().unwrap_or_default();
             spec.access = Some((source.user.clone(), database));
         }
+        log_in(&config.login, &mut spec, &product, &lab).await?;
         spec.extra.extend(pooled.iter().flat_map(|nodes| nodes.spec(&source)));
         let endpoint = format!("{}:{}", source.host, source.port);
         product.succeed(["route", "add", "shop", &endpoint]).context("add the route")?;
@@ -370,6 +397,41 @@ pub async fn connect(access: &Access, database: &str) -> Result<tokio_postgres::
     let (client, connection) = config.connect(NoTls).await.context("connect to the server")?;
     tokio::spawn(connection);
     Ok(client)
+}
+
+/// The file of a role's password, beside the lab.
+#[must_use]
+pub fn password_file(dir: &Path) -> PathBuf {
+    dir.join("password")
+}
+
+/// Has Landfall log in as a role with the shipped grants, and nothing but them and what the smoke
+/// test reads.
+async fn log_in(login: &Login, spec: &mut SpecText, product: &Product, lab: &Lab) -> Result<()> {
+    let path = |path: PathBuf| path.display().to_string();
+    let dir = lab.dir().parent().context("the lab's folder is in the stage's")?;
+    spec.login = match login {
+        Login::Master => return Ok(()),
+        Login::Token(_) => {
+            let root = path(root_certificate(lab.dir()));
+            vec!["auth = \"iam\"".to_owned(), format!("root_certificate = {root:?}")]
+        }
+        Login::File(password) => {
+            std::fs::write(password_file(dir), password).context("write the password")?;
+            vec![format!("password = {:?}", format!("file:{}", path(password_file(dir))))]
+        }
+    };
+    let database = lab.source().databases.first().context("a database")?.clone();
+    spec.access = Some(("landfall".to_owned(), database.clone()));
+    let file = dir.join("rights.toml");
+    std::fs::write(&file, spec.text()).context("write the spec")?;
+    let mut sql = product.succeed(["export", "grants", &path(file)])?;
+    sql.push_str("\ngrant select on orders to landfall;\n");
+    if let Login::File(password) = login {
+        sql.push_str(&format!("alter role landfall password '{password}';\n"));
+    }
+    let master = connect(lab.source(), &database).await?;
+    master.batch_execute(&sql).await.context("grant what the documentation says")
 }
 
 async fn fill(source: &Access, size: Size) -> Result<()> {

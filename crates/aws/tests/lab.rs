@@ -66,7 +66,7 @@ mod promises {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(lab.endpoint_url())
-            .credentials_provider(Credentials::new("lab", "lab", None, None, "test"))
+            .credentials_provider(Credentials::new("lab-admin", "lab", None, None, "test"))
             .load()
             .await
     }

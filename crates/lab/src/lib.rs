@@ -6,6 +6,7 @@
 //! it does differently from AWS is listed in DIFFERENCES.md. It shares no code with the product.
 //! Whatever it starts dies with the process that holds it.
 
+pub mod account;
 pub mod balancer;
 pub mod catalogue;
 pub mod cloud;
@@ -15,12 +16,15 @@ pub mod door;
 pub mod faults;
 pub mod firewall;
 pub mod gateway;
+pub mod policy;
 pub mod pooler;
 pub mod process;
 pub mod sampler;
 pub mod seed;
 pub mod server;
 pub mod supervisor;
+mod tls;
+mod token;
 pub mod tools;
 pub mod workload;
 pub mod zones;

@@ -36,7 +36,7 @@ async fn run(rig: &Rig, line: &str) -> Output {
     let mut command = Command::new(tools::aws().expect("the aws command"));
     // Some versions of the command take AWS_ENDPOINT_URL for one service and not for another.
     command.args(["--endpoint-url", &rig.lab.endpoint_url()]);
-    command.args(line.split_whitespace()).envs(rig.lab.environment());
+    command.args(line.split_whitespace()).envs(rig.lab.environment_of("lab-admin"));
     command.env("AWS_PAGER", "").env("AWS_MAX_ATTEMPTS", "1").env("AWS_DEFAULT_OUTPUT", "json");
     let running = tokio::task::spawn_blocking(move || command.output());
     running.await.expect("it is not cancelled").expect("it runs")

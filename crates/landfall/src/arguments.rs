@@ -127,6 +127,9 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Look at what nobody looks at until it fails: slots, disk, what Landfall counts on of AWS
     Doctor(DoctorArguments),
+    /// The rights that Landfall needs, to be given to it
+    #[command(subcommand)]
+    Export(Export),
     /// Explain a problem code, such as LF-014
     Explain {
         /// The code: LF-014, or 14; all of them when left away
@@ -142,6 +145,26 @@ pub(crate) enum Command {
     Envoy(Envoy),
     /// A laboratory on this machine: AWS's calls over real PostgreSQL servers
     Lab(LabCommand),
+}
+
+/// What can be printed to be used elsewhere.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// The IAM policy of a move; with a spec, of that move alone
+    Iam(ExportArguments),
+    /// The IAM policy of `doctor --aws`
+    Doctor,
+    /// SQL that makes the database role; with a spec, that move's
+    Grants(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The spec, a TOML file; - reads it from stdin
+    pub(crate) spec: Option<PathBuf>,
+    /// Only what an assessment needs, which changes nothing
+    #[arg(long)]
+    pub(crate) assess_only: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod stop;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command};
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
+    leave_no_core();
     log(&arguments.command);
     let out = Out { form: if arguments.common.json { Form::Json } else { Form::Text } };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -52,6 +54,13 @@ fn main() -> ExitCode {
             stop.exit().into()
         }
     }
+}
+
+/// A core file would hold every password in memory. Where the limit cannot be set, none was wanted
+/// less than the command.
+fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
 }
 
 /// A server tells what happens; a command's own words are enough for the others.

@@ -47,9 +47,20 @@ fn is_moment(state: &SqlState) -> bool {
     code.starts_with("53") || ["55P03", "40001", "40P01"].contains(&code)
 }
 
-/// SQLSTATE and primary message.
+/// SQLSTATE and primary message, without what may be a row's.
 pub(crate) fn words(answer: &DbError) -> String {
-    format!("{}: {}", answer.code().code(), answer.message())
+    told(answer.code().code(), answer.message())
+}
+
+fn told(code: &str, message: &str) -> String {
+    // Errors about values quote them, and so may a function's own; all others quote names.
+    let values = code.starts_with("22") || code.starts_with("P0");
+    if !values {
+        return format!("{code}: {message}");
+    }
+    let parts = message.split('"').enumerate();
+    let hidden = parts.map(|(at, part)| if at % 2 == 0 { part } else { "…" });
+    format!("{code}: {}", hidden.collect::<Vec<_>>().join("\""))
 }
 
 fn is_farewell(state: &SqlState) -> bool {
@@ -180,6 +191,15 @@ mod tests {
         for (code, expected) in table {
             assert_eq!(kind_of(&SqlState::from_code(code)), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn a_value_is_not_told_and_a_name_is() {
+        let value = "invalid input syntax for type integer: \"hunter2\"";
+        assert_eq!(told("22P02", value), "22P02: invalid input syntax for type integer: \"…\"");
+        assert_eq!(told("P0001", "no \"hunter2"), "P0001: no \"…");
+        let name = "relation \"orders\" does not exist";
+        assert_eq!(told("42P01", name), format!("42P01: {name}"));
     }
 
     #[test]

@@ -60,6 +60,8 @@ mod replica;
 #[cfg(test)]
 mod rivals;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod shared;

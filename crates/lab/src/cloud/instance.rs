@@ -225,6 +225,8 @@ pub struct Instance {
     pub status: InstanceStatus,
     pub created: Timestamp,
     pub master: Master,
+    /// The secret that holds the master password, when RDS manages it.
+    pub master_secret: Option<String>,
     pub storage_gib: u32,
     pub storage: Storage,
     pub roles: Vec<Role>,

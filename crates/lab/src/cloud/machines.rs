@@ -12,9 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls::ServerConfig as TlsConfig;
+
 use super::instance::Master;
+use crate::account::Account;
 use crate::catalogue::parameters::Setting;
-use crate::firewall::{Actor, Egress, Firewall, Instances};
+use crate::firewall::{Actor, Egress, Firewall, Front, Instances};
 use crate::process::{self, RunAs};
 use crate::server::{self, Origin, RunFolder, Server, ServerConfig, StopMode, unclaimed_address};
 use crate::tools::PostgresTools;
@@ -100,6 +103,8 @@ pub struct Workshop {
     /// Lets every firewall tell which server dials.
     instances: Instances,
     built: AtomicU32,
+    /// What stands before every server, when the lab offers TLS.
+    front: Option<(Arc<TlsConfig>, Arc<Account>)>,
 }
 
 impl Workshop {
@@ -117,7 +122,14 @@ impl Workshop {
             settings,
             instances: Instances::default(),
             built: AtomicU32::new(0),
+            front: None,
         })
+    }
+
+    /// The same with TLS and login tokens before every server.
+    #[must_use]
+    pub fn with_front(self, tls: Arc<TlsConfig>, account: Arc<Account>) -> Self {
+        Self { front: Some((tls, account)), ..self }
     }
 
     /// The folder of all sockets.
@@ -155,6 +167,7 @@ impl Workshop {
         };
         let server = Arc::new(Server::initialise(config).await?);
         self.make_known(&server, blueprint.actor);
+        self.put_front(&server, &endpoint);
         let machine = Machine { server, endpoint, upstream: Mutex::default() };
         machine.boot_with(values).await?;
         Ok(machine)
@@ -175,12 +188,20 @@ impl Workshop {
         let server = Arc::new(Server::clone_as_standby(self.config(&endpoint), origin).await?);
         // Standbys are Aurora's, and Aurora is the target.
         self.make_known(&server, Actor::Target);
+        self.put_front(&server, &endpoint);
         let upstream = Mutex::new(Some(Upstream { egress, slot }));
         let machine = Machine { server, endpoint, upstream };
         let mut values = values.clone();
         source.raise_to_floors(&mut values).await?;
         machine.boot_with(&values).await?;
         Ok(machine)
+    }
+
+    fn put_front(&self, server: &Arc<Server>, endpoint: &Reservation) {
+        if let Some((tls, account)) = self.front.clone() {
+            let server = Arc::downgrade(server);
+            endpoint.firewall.set_front(Front { tls, account, server });
+        }
     }
 
     fn make_known(&self, server: &Arc<Server>, actor: Actor) {

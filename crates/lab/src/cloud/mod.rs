@@ -29,6 +29,7 @@ pub mod names;
 pub mod proxies;
 pub mod refusal;
 pub mod roles;
+pub mod secrets;
 pub mod security;
 pub mod snapshot;
 pub mod standing;

@@ -37,6 +37,7 @@ pub struct World {
     pub globals: BTreeMap<Identifier, GlobalCluster>,
     /// By name, as CloudWatch shows them.
     pub alarms: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    pub secrets: Vec<super::secrets::Secret>,
     /// How far the newest instant that can be restored lies behind.
     pub restorable_lag: Duration,
     /// What is shown and is not so.

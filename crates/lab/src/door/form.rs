@@ -105,7 +105,7 @@ impl Form {
 }
 
 /// Undoes percent-encoding and `+`; a malformed escape stays as it is.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

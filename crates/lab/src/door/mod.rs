@@ -1,14 +1,18 @@
-//! The cloud door: RDS, STS, CloudWatch and Route 53 on one free loopback port, in AWS's wire protocols.
+//! The cloud door: RDS, STS, CloudWatch, Route 53 and Secrets Manager on one free loopback port, in
+//! AWS's wire protocols.
 //!
-//! It translates and logs; states and rules are the cloud's. Signatures are *not* verified: any
-//! well-formed `Authorization` header does, so any credentials do, and a request without one is
-//! refused. Faults on calls strike here. Dropping the door closes its port and its connections.
+//! It translates, authorises and logs; states and rules are the cloud's. Signatures are *not*
+//! verified: whose access key a well-formed `Authorization` header names is who calls, and what
+//! its policy does not allow is refused. A request without one is refused. Faults on calls strike
+//! here. Dropping the door closes its port and its connections.
 
+mod authorise;
 mod cloudwatch;
 mod form;
 mod log;
 mod rds;
 mod route;
+mod secrets;
 mod sts;
 mod xml;
 
@@ -29,8 +33,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use log::{Request, RequestLog};
 
+pub(crate) use form::decode;
 pub(crate) use xml::Fields;
 
+use crate::account::Account;
 use crate::cloud::Cloud;
 use crate::cloud::names::request_id;
 use crate::cloud::refusal::{Code, Refusal};
@@ -51,12 +57,12 @@ pub struct Door {
 }
 
 impl Door {
-    /// Opens a door to a cloud.
-    pub async fn open(cloud: Cloud) -> io::Result<Self> {
+    /// Opens a door to a cloud for the users of an account.
+    pub async fn open(cloud: Cloud, account: Arc<Account>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let log = Arc::new(RequestLog::default());
-        let desk = Arc::new(Desk { cloud, log: Arc::clone(&log) });
+        let desk = Arc::new(Desk { cloud, account, log: Arc::clone(&log) });
         Ok(Self { address, log, accepting: tokio::spawn(accept(listener, desk)) })
     }
 
@@ -119,6 +125,7 @@ struct Reaction {
 
 struct Desk {
     cloud: Cloud,
+    account: Arc<Account>,
     log: Arc<RequestLog>,
 }
 
@@ -175,7 +182,13 @@ impl Desk {
                 Ok(fields) => done(xml::rest(call.action(), api::NAMESPACE, &fields)),
                 Err(refused) => rest_refusal(&refused),
             },
-            Call::CloudWatch { operation, wire: form } => {
+            Call::SecretsManager { action, secret } => {
+                match secrets::perform(&self.cloud, action, secret) {
+                    Ok(body) => secrets::reaction(200, "ok", &body),
+                    Err(refusal) => refuse(call, &refusal),
+                }
+            }
+            Call::CloudWatch { operation, wire: form, .. } => {
                 let reply = wire::read(*form, body)
                     .and_then(|input| cloudwatch::perform(&self.cloud, operation, &input));
                 match reply {
@@ -194,13 +207,12 @@ impl Desk {
 
     /// Lets a call in, unless it has no credentials or a fault strikes it.
     async fn admit(&self, head: &Parts, call: &Call) -> Result<(), Refusal> {
-        let authorization = head.headers.get("authorization").and_then(|it| it.to_str().ok());
-        if !authorization.is_some_and(|it| it.starts_with("AWS4-HMAC-SHA256 ")) {
-            return Err(Refusal::new(
+        let access_key = authorise::access_key(head).ok_or_else(|| {
+            Refusal::new(
                 Code::MissingAuthenticationToken,
                 "Request is missing Authentication Token",
-            ));
-        }
+            )
+        })?;
         let faults = self.cloud.faults();
         let action = call.action();
         if let Some(order) = faults.take(Fault::Slow, action) {
@@ -213,6 +225,7 @@ impl Desk {
             let message = format!("User: lab is not authorized to perform: {action}");
             return Err(Refusal::new(Code::AccessDenied, message));
         }
+        self.account.admit(access_key, &authorise::asks(call))?;
         match faults.take(Fault::ServerError, action).map(|order| order.argument) {
             Some(Some(503)) => {
                 Err(Refusal::new(Code::ServiceUnavailable, "The service is unavailable."))
@@ -239,6 +252,7 @@ fn refuse(call: &Call, refusal: &Refusal) -> Reaction {
         Call::Rds { .. } => in_xml(rds::NAMESPACE, refusal),
         Call::Sts { .. } => in_xml(sts::NAMESPACE, refusal),
         Call::Route53(_) => in_xml(api::NAMESPACE, refusal),
+        Call::SecretsManager { .. } => secrets::refusal(refusal),
         Call::CloudWatch { wire: form, .. } => {
             let code = refusal.code.text();
             let body = Reply::Map(vec![

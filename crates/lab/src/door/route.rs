@@ -5,7 +5,7 @@ use hyper::http::request::Parts;
 use super::cloudwatch;
 use super::cloudwatch::wire;
 use super::form::Form;
-use super::{rds, sts};
+use super::{rds, secrets, sts};
 use crate::cloud::names::{REGION, SECOND_REGION};
 use crate::cloud::refusal::{Code, Refusal};
 use crate::zones::api;
@@ -13,9 +13,25 @@ use crate::zones::api;
 /// A request, told apart and not yet performed.
 #[derive(Debug)]
 pub(super) enum Call {
-    Rds { action: String, form: Form },
-    Sts { action: String, form: Form },
-    CloudWatch { operation: String, wire: wire::Form },
+    Rds {
+        action: String,
+        form: Form,
+    },
+    Sts {
+        action: String,
+        form: Form,
+    },
+    /// With the name of the alarm that it changes.
+    CloudWatch {
+        operation: String,
+        wire: wire::Form,
+        alarm: Option<String>,
+    },
+    /// With the name or ARN of the secret that it is about.
+    SecretsManager {
+        action: String,
+        secret: String,
+    },
     Route53(api::Call),
 }
 
@@ -26,6 +42,7 @@ impl Call {
             Self::Rds { .. } => "rds",
             Self::Sts { .. } => "sts",
             Self::CloudWatch { .. } => "monitoring",
+            Self::SecretsManager { .. } => "secretsmanager",
             Self::Route53(_) => "route53",
         }
     }
@@ -33,7 +50,9 @@ impl Call {
     /// The name of the action.
     pub(super) fn action(&self) -> &str {
         match self {
-            Self::Rds { action, .. } | Self::Sts { action, .. } => action,
+            Self::Rds { action, .. }
+            | Self::Sts { action, .. }
+            | Self::SecretsManager { action, .. } => action,
             Self::CloudWatch { operation, .. } => operation,
             Self::Route53(call) => call.action(),
         }
@@ -57,7 +76,8 @@ impl Call {
             Self::Rds { form, .. } | Self::Sts { form, .. } => {
                 NAMES.iter().find_map(|name| form.text(name)).map(str::to_owned)
             }
-            Self::CloudWatch { .. } => None,
+            Self::CloudWatch { alarm, .. } => alarm.clone(),
+            Self::SecretsManager { secret, .. } => Some(secret.clone()),
             Self::Route53(call) => Some(call.subject().to_owned()),
         }
     }
@@ -74,6 +94,15 @@ pub(super) fn region(head: &Parts) -> &'static str {
     }
 }
 
+fn watch(operation: &str, wire: wire::Form, body: &[u8]) -> Call {
+    // A body that cannot be read is refused where it is performed.
+    let input = wire::read(wire, body).unwrap_or_default();
+    let first = || input.get("AlarmNames")?.get(0)?.as_str();
+    let alarm = input.get("AlarmName").and_then(serde_json::Value::as_str).or_else(first);
+    let alarm = alarm.filter(|_| !operation.starts_with("Describe")).map(str::to_owned);
+    Call::CloudWatch { operation: operation.to_owned(), wire, alarm }
+}
+
 /// Tells a request apart.
 pub(super) fn route(head: &Parts, body: &[u8]) -> Result<Call, Refusal> {
     if let Some(call) = api::Call::of(head) {
@@ -82,14 +111,17 @@ pub(super) fn route(head: &Parts, body: &[u8]) -> Result<Call, Refusal> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let prefix = format!("/service/{}/operation/", cloudwatch::SERVICE);
     if let Some(operation) = head.uri.path().strip_prefix(&prefix) {
-        return Ok(Call::CloudWatch { operation: operation.to_owned(), wire: wire::Form::Cbor });
+        return Ok(watch(operation, wire::Form::Cbor, body));
     }
     if let Some((service, operation)) =
         header("x-amz-target").and_then(|target| target.split_once('.'))
     {
         if service == cloudwatch::SERVICE {
-            let operation = operation.to_owned();
-            return Ok(Call::CloudWatch { operation, wire: wire::Form::Json });
+            return Ok(watch(operation, wire::Form::Json, body));
+        }
+        if service == secrets::SERVICE {
+            let secret = secrets::named(body)?;
+            return Ok(Call::SecretsManager { action: operation.to_owned(), secret });
         }
         return Err(Refusal::new(Code::InvalidAction, format!("The lab has no {service}.")));
     }

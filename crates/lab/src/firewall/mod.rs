@@ -3,11 +3,13 @@
 //! It decides about *new* connections only, as AWS does: tracked connections go on after their
 //! actor was denied, so that only the server can end them. A denied connection is never answered.
 //! It goes on to the server from the address of the client, so that the server sees who is there.
-//! It reads no PostgreSQL message and knows nothing about migrations. It lives in memory: when it
+//! It reads no PostgreSQL message, unless a [`Front`] stands before the server, and knows nothing
+//! about migrations. It lives in memory: when it
 //! is dropped its port closes and every connection through it ends.
 
 mod actor;
 mod egress;
+mod front;
 mod instances;
 mod pump;
 
@@ -17,14 +19,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::Interest;
+use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use actor::connect_from;
+use front::Greeted;
 
 pub use actor::{Actor, connect_as};
 pub use egress::Egress;
+pub use front::Front;
 pub use instances::Instances;
 
 pub(crate) use instances::children;
@@ -58,6 +62,7 @@ struct Shared {
     server: SocketAddr,
     port: u16,
     instances: OnceLock<Instances>,
+    front: OnceLock<Front>,
     state: Mutex<State>,
     gate: pump::Gate,
     denied_held: Semaphore,
@@ -93,6 +98,7 @@ impl Firewall {
             server,
             port,
             instances: OnceLock::new(),
+            front: OnceLock::new(),
             state: Mutex::default(),
             gate: pump::Gate::new(),
             denied_held: Semaphore::new(DENIED_HELD_MAX),
@@ -109,6 +115,11 @@ impl Firewall {
     /// Knows connections of these servers from now on; the first call counts.
     pub fn know(&self, instances: &Instances) {
         self.shared.instances.get_or_init(|| instances.clone());
+    }
+
+    /// Ends TLS and checks tokens from now on; the first call counts.
+    pub fn set_front(&self, front: Front) {
+        self.shared.front.get_or_init(|| front);
     }
 
     /// Who may open connections from this moment on. [`Actor::Managed`] always may.
@@ -182,9 +193,37 @@ impl Shared {
             return self.hold_denied(client).await;
         };
         let tracked = Untrack { shared: self, key };
+        if let Some(front) = self.front.get() {
+            let _ = client.set_nodelay(true);
+            // A client that is turned away or leaves is no concern of anybody else's.
+            if let Ok(Some(greeted)) = front.greet(client, self.port).await {
+                self.pass_on(greeted, actor, peer, tracked).await;
+            }
+            return;
+        }
         // When the server is down the client sees its connection end, as at a closed port.
         if let Ok(server) = connect_from(seen_as(actor, peer.ip()), self.server).await {
             let _ = client.set_nodelay(true);
+            pump::join(client, server, self.gate.of(actor), tracked).await;
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        greeted: Greeted,
+        actor: Actor,
+        peer: SocketAddr,
+        tracked: Untrack<'_>,
+    ) {
+        let Greeted { client, startup, socket } = greeted;
+        let server: io::Result<Box<dyn front::Talk>> = match socket {
+            Some(socket) => front::dial(socket).await.map(|server| Box::new(server) as _),
+            None => connect_from(seen_as(actor, peer.ip()), self.server)
+                .await
+                .map(|server| Box::new(server) as _),
+        };
+        let Ok(mut server) = server else { return };
+        if server.write_all(&startup).await.is_ok() {
             pump::join(client, server, self.gate.of(actor), tracked).await;
         }
     }

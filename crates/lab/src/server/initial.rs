@@ -22,8 +22,10 @@ const GROUP_ROLES: [&str; 4] = ["rds_superuser", "rds_replication", "rds_passwor
 const HEARTBEAT_TABLE: &str = "revoke connect on database rdsadmin from public; \
     create table rds_heartbeat2 (id int primary key, value bigint not null)";
 
-/// Every role gives its password; only the managed role replicates physically.
+/// Every role gives its password, but for one whose token was checked: it comes by the socket, which
+/// the lab alone can reach. Only the managed role replicates physically.
 pub(super) const HOST_BASED_ACCESS: &str = "# Written by the lab.\n\
+    local all +rds_iam trust\n\
     local all all scram-sha-256\n\
     local replication rdsrepladmin scram-sha-256\n\
     host all all 127.0.0.0/8 scram-sha-256\n\

@@ -3,6 +3,7 @@
 //! One session, to the database `rdsadmin`, is kept; others are made for a call and end with it,
 //! so that the lab's sessions never stand in the way of work on the application's databases.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,12 @@ impl Server {
             .application_name("lab")
             .connect_timeout(Duration::from_secs(10));
         Access(config)
+    }
+
+    /// Its private socket.
+    pub fn socket(&self) -> PathBuf {
+        let name = format!(".s.PGSQL.{}", self.config.listen.port());
+        self.config.socket_dir.join(name)
     }
 
     /// A new session of the lab's superuser.

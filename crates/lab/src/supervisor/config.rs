@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Names;
 use crate::cloud::delays::{Delays, Profile};
 use crate::cloud::names::random_word;
 use crate::firewall::Actor;
@@ -20,8 +21,23 @@ pub struct LabConfig {
     pub source: SourceConfig,
     /// Security groups besides the predefined ones.
     pub security_groups: BTreeMap<String, BTreeSet<Actor>>,
+    /// Whether its servers offer TLS; only then a role may log in by token.
+    pub tls: Tls,
+    /// What the policies of Landfall's users name; none is the source, and any target.
+    pub names: Option<Names>,
+    /// The secret access key of the account's users.
+    pub secret_key: String,
     /// How often an idle server switches its log segment; none follows the profile.
     pub archive_timeout_seconds: Option<u32>,
+}
+
+/// Whether the lab's servers offer TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tls {
+    #[default]
+    Absent,
+    /// To whoever asks; the lab's folder has a file `root.pem` to verify it by.
+    Offered,
 }
 
 /// The instance that is there from the start.
@@ -51,6 +67,9 @@ impl LabConfig {
             delays: None,
             source: SourceConfig::default(),
             security_groups: BTreeMap::new(),
+            tls: Tls::Absent,
+            names: None,
+            secret_key: "lab".to_owned(),
             archive_timeout_seconds: None,
         }
     }

@@ -9,6 +9,10 @@ use crate::{consumers, gateway, server, tools};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("read the policies of the lab's users: {0}")]
+    Policy(String),
+    #[error("make certificates: {0}")]
+    Certificates(String),
     #[error("make the lab's folder {path}", path = .path.display())]
     Folder {
         path: PathBuf,

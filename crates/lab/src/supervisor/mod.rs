@@ -17,17 +17,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig as TlsConfig;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_postgres::SimpleQueryMessage;
 
 pub use capture::Capture;
 pub use client::{Client, Listing, NewInstance};
-pub use config::{LabConfig, SourceConfig};
+pub use config::{LabConfig, SourceConfig, Tls};
 pub use error::Error;
 pub use foreground::{Outcome, down, run_foreground, status};
 pub use record::{Access, Record};
 
+use crate::account::{self, Account, Names};
 use crate::catalogue::parameters::{ApplyType, Parameters, Scope};
 use crate::catalogue::versions::{Engine, Version, claimed};
 use crate::cloud::group::{ApplyMethod, GroupKind};
@@ -40,7 +42,7 @@ use crate::door::{Door, Request};
 use crate::faults::{Fault, Order};
 use crate::firewall::Actor;
 use crate::gateway::{Gateway, GatewayConfig};
-use crate::tools;
+use crate::{tls, tools};
 
 /// The most parameters that one call changes.
 const BATCH: usize = 20;
@@ -49,6 +51,7 @@ const BATCH: usize = 20;
 #[derive(Debug)]
 pub struct Lab {
     cloud: Cloud,
+    account: Arc<Account>,
     door: Door,
     gateway: Mutex<Hops>,
     capture: Mutex<Option<Consumers>>,
@@ -104,10 +107,17 @@ impl Lab {
     }
 
     async fn build(config: &LabConfig, made_dir: MadeDir) -> Result<Self, Error> {
+        let names = config.names.clone();
+        let names = names.unwrap_or_else(|| Names::any_target(&config.source.identifier));
+        let account = Account::new(&names, &config.secret_key).map_err(Error::Policy)?;
+        let account = Arc::new(account);
         let postgres = tools::postgres()?;
         let real = Version::parse(postgres.version())
             .unwrap_or(Version { major: postgres.major(), minor: 0 });
-        let workshop = Workshop::open(postgres, &config.dir, config.base_settings())?;
+        let mut workshop = Workshop::open(postgres, &config.dir, config.base_settings())?;
+        if config.tls == Tls::Offered {
+            workshop = workshop.with_front(offer_tls(&config.dir)?, Arc::clone(&account));
+        }
         let endpoint = Arc::new(workshop.reserve().await?);
         let blueprint = Blueprint {
             actor: Actor::Source,
@@ -133,7 +143,7 @@ impl Lab {
         let access = access(&config.source, machine.port());
         let opened = async {
             furnish(&cloud, &config.source, machine).await?;
-            Door::open(cloud.clone()).await.map_err(Error::Door)
+            Door::open(cloud.clone(), Arc::clone(&account)).await.map_err(Error::Door)
         };
         let door = match opened.await {
             Ok(door) => door,
@@ -145,6 +155,7 @@ impl Lab {
         };
         Ok(Self {
             cloud,
+            account,
             door,
             gateway: Mutex::default(),
             capture: Mutex::default(),
@@ -160,9 +171,16 @@ impl Lab {
         self.door.url()
     }
 
-    /// The environment in which the AWS SDK and the `aws` command talk to this lab.
+    /// The environment in which Landfall talks to this lab, under the policy that it ships.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        environment(self.endpoint_url())
+        self.environment_of(account::LANDFALL)
+    }
+
+    /// The environment of whoever has this access key; any that no policy is for is the
+    /// administrator's.
+    pub fn environment_of(&self, access_key: &str) -> Vec<(&'static str, String)> {
+        let url = self.endpoint_url();
+        environment_of(url, access_key, self.account.secret_key())
     }
 
     /// The cloud behind the door.
@@ -385,16 +403,36 @@ fn admin_of(envoy: Option<&(Gateway, SocketAddr)>) -> Option<SocketAddr> {
     envoy.filter(|(envoy, _)| envoy.is_running()).map(|(_, admin)| *admin)
 }
 
-/// The environment for a lab's endpoint; any credentials do.
+/// The environment of Landfall for the endpoint of a lab whose secret key nobody has changed.
 pub fn environment(endpoint_url: String) -> Vec<(&'static str, String)> {
+    environment_of(endpoint_url, account::LANDFALL, "lab")
+}
+
+fn environment_of(
+    endpoint_url: String,
+    access_key: &str,
+    secret_key: &str,
+) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_ENDPOINT_URL", endpoint_url),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "lab".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "lab".to_owned()),
+        ("AWS_ACCESS_KEY_ID", access_key.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret_key.to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ]
+}
+
+/// What clients verify the servers of a lab by, when it offers TLS.
+pub fn root_certificate(dir: &Path) -> PathBuf {
+    dir.join("root.pem")
+}
+
+fn offer_tls(dir: &Path) -> Result<Arc<TlsConfig>, Error> {
+    let certificates = tls::certificates().map_err(Error::Certificates)?;
+    let path = root_certificate(dir);
+    std::fs::write(&path, certificates.root).map_err(|cause| Error::Folder { path, cause })?;
+    Ok(certificates.server)
 }
 
 fn remove_folder(path: &Path) {

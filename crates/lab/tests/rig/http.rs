@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::Rig;
 
-pub(crate) const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=lab/20260101/us-east-1/rds/aws4_request, \
+pub(crate) const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=lab-admin/20260101/us-east-1/rds/aws4_request, \
                       SignedHeaders=host, Signature=0";
 
 /// An answer: status, headers in lower case, body.

@@ -123,7 +123,7 @@ pub(crate) fn folder() -> TempDir {
 
 /// Clients that never retry, so that a test sees every answer.
 pub(crate) fn clients(url: &str) -> (aws_sdk_rds::Client, aws_sdk_cloudwatch::Client) {
-    let credentials = Credentials::new("lab", "lab", None, None, "test");
+    let credentials = Credentials::new("lab-admin", "lab", None, None, "test");
     let rds = aws_sdk_rds::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)

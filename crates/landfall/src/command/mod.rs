@@ -4,6 +4,7 @@ mod assess;
 mod doctor;
 mod envoy;
 mod explain;
+mod export;
 mod lab;
 mod look;
 mod order;
@@ -42,6 +43,7 @@ pub(crate) async fn execute(arguments: Arguments, out: Out) -> Result<Exit, Stop
         Command::Retire(retire) => order::retire(&common, &retire, out).await,
         Command::Report(asked) => report::report(&common, &asked, out).await,
         Command::Doctor(asked) => doctor::doctor(&common, &asked, out).await,
+        Command::Export(what) => export::export(&what, out),
         Command::Explain { code } => explain::explain(code.as_deref(), out),
         Command::Serve(serve) => serve::serve(&common, &serve, out).await,
         Command::Route(route) => route::route(&common, &route, out).await,

@@ -165,6 +165,11 @@ fn origins_of_replica(
     if instance.retention_days == 0 {
         return state(format!("Automated backups are not enabled for DB instance {name}."));
     }
+    if instance.master_secret.is_some() {
+        return state(format!(
+            "The master password of DB instance {name} is managed in Secrets Manager."
+        ));
+    }
     let encrypted = instance.switches.contains(&Switch::StorageEncrypted);
     if encrypted && request.switches.get(&Switch::StorageEncrypted) == Some(&false) {
         return Err(Refusal::combination(

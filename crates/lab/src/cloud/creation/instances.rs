@@ -276,6 +276,7 @@ fn blank(id: &Identifier, request: &InstanceRequest, master: Master, version: Ve
         status: InstanceStatus::Creating,
         created: Timestamp::now(),
         master,
+        master_secret: None,
         storage_gib: request.storage_gib.unwrap_or(20),
         storage: Storage {
             kind: request.storage_kind.clone().unwrap_or_else(|| "gp3".to_owned()),

@@ -114,6 +114,13 @@ pub(super) fn modify(cloud: &Cloud, form: &Form) -> Answer {
         logs_on: set(logs, "EnableLogTypes"),
         logs_off: set(logs, "DisableLogTypes"),
     };
+    let managed = ["ManageMasterUserPassword", "RotateMasterUserPassword"];
+    for parameter in managed {
+        if form.flag(parameter)? == Some(true) {
+            cloud.manage_master_password(&id)?;
+            return one(cloud, &id);
+        }
+    }
     cloud.modify_instance(&id, change)?;
     one(cloud, &id)
 }

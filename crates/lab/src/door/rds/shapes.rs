@@ -66,6 +66,13 @@ pub(super) fn instance(world: &World, instance: &Instance) -> Fields {
         Some(machine) => fields.structure("Endpoint", endpoint(machine.port())),
         None => fields,
     };
+    let fields = match &instance.master_secret {
+        Some(arn) => {
+            let secret = Fields::new().text("SecretArn", arn).text("SecretStatus", "active");
+            fields.structure("MasterUserSecret", secret)
+        }
+        None => fields,
+    };
     instance_lists(world, fields, instance, pretended)
         .list("VpcSecurityGroups", "VpcSecurityGroupMembership", members_of(memberships))
         .list("TagList", "Tag", tag_list(world, &instance.arn()))
