@@ -287,7 +287,7 @@ fn the_target_that_somebody_opens_behind_a_roll_back_is_shut_again() {
     let before = bench.world.footprint();
     bench.start();
     let rolling = rolling(&bench);
-    let opened = Strike::does(Moment::After, entered("reverse.close_way_back"), || {
+    let opened = Strike::does(Moment::After, entered("reverse.finish_source"), || {
         bench.world.meddle(|world| world.regroup_target(&["sg-app".into()]));
     });
     let ended = bench.drive_with("first", &Counting::default(), &Both(&rolling, &opened));
