@@ -93,15 +93,15 @@ async fn takeover() -> Result<f64> {
     second.serve(None).await?;
     stage.start().await?;
     let at_gate = |view: &landfall_api::MoveView| view.gate.is_some();
-    let first = stage.follow(LONG, at_gate).await?.view.lease.context("somebody leads")?;
+    let gate = stage.follow(LONG, at_gate).await?.view;
     let killed = Instant::now();
     stage.product.stop(Signal::Kill).await;
     let client = second.client()?;
     let mut tick = tokio::time::interval(Duration::from_millis(10));
     loop {
         tick.tick().await;
-        let view = client.one(&"shop".into()).await.context("look")?;
-        if view.lease.is_some_and(|lease| lease.epoch > first.epoch) {
+        let since = client.history(&"shop".into(), gate.last).await.context("look")?.entries;
+        if since.iter().any(|entry| matches!(entry.record, Record::Led { .. })) {
             break;
         }
         ensure!(killed.elapsed() < LONG, "nobody takes over\n{}", second.log());
