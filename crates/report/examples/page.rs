@@ -6,6 +6,7 @@ use std::fs;
 
 use landfall_core::journal::Entry;
 use landfall_report::page::page;
+use landfall_report::proof::Watched;
 use landfall_report::{Judged, Made, Material, Report, Titles};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,8 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last = entries.last().ok_or("the journal is empty")?;
     let made = Made { at: last.at, version: env!("CARGO_PKG_VERSION").to_owned() };
     let (titles, findings) = (Titles::new(), Judged::NotDone);
-    let material =
-        Material { entries: &entries, titles: &titles, lag: &[], findings: &findings, made: &made };
+    let (titles, findings, watched, made) = (&titles, &findings, &Watched::default(), &made);
+    let material = Material { entries: &entries, titles, lag: &[], watched, findings, made };
     fs::write(to, page(&Report::of(&material)?))?;
     Ok(())
 }

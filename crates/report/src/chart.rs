@@ -75,6 +75,17 @@ pub(crate) struct Series {
     pub(crate) unit: fn(f64) -> String,
 }
 
+/// One of several series over the same time: told apart by its stroke and its words.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    /// What it is.
+    pub(crate) label: &'static str,
+    /// `line`, or `line dashed`.
+    pub(crate) class: &'static str,
+    /// Oldest first.
+    pub(crate) points: Vec<(Timestamp, f64)>,
+}
+
 fn percent(part: f64) -> String {
     format!("{:.2}%", part * 100.0)
 }
@@ -236,7 +247,7 @@ pub(crate) fn series(caption: &Caption, series: &Series) -> Option<Markup> {
         let right: Attributes<'_> = &[("x", "100%"), ("y", "12"), ("text-anchor", "end")];
         inside.push(text(right, &format!("{limit_label}, above this drawing")));
     }
-    inside.push(curve(&points, span, full));
+    inside.push(curve(&points, (span, full), "line"));
     if points.len() <= 60 {
         for (at, value) in &points {
             let (x, y) = (percent(span.at(*at)), pixels(height(*value)));
@@ -248,15 +259,52 @@ pub(crate) fn series(caption: &Caption, series: &Series) -> Option<Markup> {
     Some(frame(caption, bottom + 22.0, inside))
 }
 
+/// Series over one time and on one scale, each with its highest in words; nothing when there is no
+/// point at all.
+pub(crate) fn traces(
+    caption: &Caption,
+    traces: &[Trace],
+    unit: fn(f64) -> String,
+) -> Option<Markup> {
+    let all = || traces.iter().flat_map(|trace| &trace.points);
+    let from = all().map(|(at, _)| *at).min()?;
+    let span = Span { from, to: all().map(|(at, _)| *at).max()? };
+    let highest = all().map(|(_, value)| *value).fold(0.0, f64::max);
+    let full = if highest > 0.0 { highest * 1.05 } else { 1.0 };
+    let legend = 18.0 * f64::from(u32::try_from(traces.len()).unwrap_or(u32::MAX));
+    let bottom = PLOT_TOP + PLOT_HEIGHT;
+    let mut inside = level("axis", bottom);
+    inside.push(level("axis", bottom - highest / full * PLOT_HEIGHT));
+    let mut y = bottom + 36.0;
+    for trace in traces.iter().filter(|trace| !trace.points.is_empty()) {
+        inside.push(curve(&thinned(&trace.points), (span, full), trace.class));
+        let (line_y, text_y) = (pixels(y - 4.0), pixels(y));
+        let sign: Attributes<'_> = &[
+            ("class", trace.class),
+            ("x1", "0"),
+            ("x2", "36"),
+            ("y1", &line_y),
+            ("y2", &line_y),
+        ];
+        inside.push(Markup::leaf("line", sign));
+        let peak = trace.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+        let words = format!("{}, highest {}", trace.label, unit(peak));
+        inside.push(text(&[("x", "44"), ("y", &text_y)], &words));
+        y += 18.0;
+    }
+    inside.push(ends(span, bottom + 16.0));
+    Some(frame(caption, bottom + 26.0 + legend, inside))
+}
+
 /// The line through the points, in a box of its own that is stretched to the width.
-fn curve(points: &[(Timestamp, f64)], span: Span, full: f64) -> Markup {
+fn curve(points: &[(Timestamp, f64)], (span, full): (Span, f64), class: &str) -> Markup {
     let place = |(at, value): &(Timestamp, f64)| {
         let (x, y) = (span.at(*at) * 1000.0, 1000.0 - (value / full).clamp(0.0, 1.0) * 1000.0);
         format!("{x:.1},{y:.1}")
     };
     let places: Vec<String> = points.iter().map(place).collect();
     let line: Attributes<'_> = &[
-        ("class", "line"),
+        ("class", class),
         ("vector-effect", "non-scaling-stroke"),
         ("points", &places.join(" ")),
     ];
@@ -345,6 +393,29 @@ mod tests {
         assert!(flat.contains("0.0,1000.0 1000.0,1000.0"), "{flat}");
         let far = drawn(&[1.0, 2.0], 1_000.0).unwrap();
         assert!(far.contains("limit, above this drawing") && !far.contains("class=\"limit\""));
+    }
+
+    #[test]
+    fn two_series_share_a_scale_and_each_says_what_it_is() {
+        let points = |values: &[f64]| -> Vec<_> {
+            values.iter().zip(0..).map(|(value, second)| (at(second), *value)).collect()
+        };
+        let both = [
+            Trace { label: "written", class: "line", points: points(&[0.0, 50.0]) },
+            Trace { label: "replayed", class: "line dashed", points: points(&[0.0, 100.0]) },
+        ];
+        let unit = |value: f64| format!("{value} B");
+        let svg = traces(&caption(), &both, unit).map(Markup::into_string).unwrap();
+        for part in ["written, highest 50 B", "replayed, highest 100 B", "class=\"line dashed\""] {
+            assert!(svg.contains(part), "{part}: {svg}");
+        }
+        let half = svg.matches("1000.0,523.8").count();
+        assert_eq!(half, 1, "half as high on the same scale: {svg}");
+        let empty = [Trace { label: "written", class: "line", points: vec![] }];
+        assert!(traces(&caption(), &empty, unit).is_none());
+        let one = [both[0].clone(), empty[0].clone()];
+        let svg = traces(&caption(), &one, unit).map(Markup::into_string).unwrap();
+        assert_eq!(svg.matches("written").count(), 1, "what was not measured is not drawn: {svg}");
     }
 
     #[test]

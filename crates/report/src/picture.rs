@@ -10,7 +10,8 @@ const WIDTH: &str = "680";
 /// The look of a drawing outside a page: paper, whatever is around it.
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#1b1b1b}text.soft,tspan.soft{fill:#555}\
     .axis{stroke:#1b1b1b;stroke-opacity:.25}.limit{stroke:#1b1b1b;stroke-dasharray:6 4}\
-    .line{fill:none;stroke:#1b1b1b;stroke-width:1.5}.dot{fill:#1b1b1b}\
+    .line{fill:none;stroke:#1b1b1b;stroke-width:1.5}.dashed{stroke-dasharray:5 4}\
+    .dot{fill:#1b1b1b}\
     .bar{fill:#4a4a4a;stroke:#4a4a4a;stroke-width:1.5}.band{fill:#1b1b1b;fill-opacity:.08}\
     .edge{stroke:#1b1b1b;stroke-dasharray:2 3;stroke-opacity:.6}.mark{stroke:#1b1b1b;stroke-width:2}\
     .wait{stroke:#1b1b1b;stroke-width:1}.ground{fill:#fff}.hatch{stroke:#1b1b1b;stroke-width:2}";

@@ -74,6 +74,17 @@ pub struct Lag {
     pub limit: u64,
 }
 
+/// What else was measured while the replica was watched; a series that nobody measured is empty.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Watched {
+    /// Bytes of WAL per second that the source wrote.
+    pub wal: Vec<Sample>,
+    /// Bytes of WAL per second that the replica replayed.
+    pub replay: Vec<Sample>,
+    /// Bytes of WAL that slots kept on the source.
+    pub slots: Vec<Sample>,
+}
+
 /// What was completed at a step, the last time.
 pub(crate) fn completed<'a>(entries: &'a [Entry], step: &str) -> Option<&'a Value> {
     entries.iter().rev().filter(|entry| entry.step.as_deref() == Some(step)).find_map(|entry| {

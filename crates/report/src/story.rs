@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::Titles;
 use crate::left::{self, Left};
 use crate::people::People;
-use crate::proof::{self, Lag, Proofs};
+use crate::proof::{self, Lag, Proofs, Watched};
 use crate::trouble::{self, FailedCall};
 use crate::walk::{self, Attempt, Over, Pause, PhaseSpan, Stay};
 use crate::{line, time};
@@ -44,6 +44,8 @@ pub struct Material<'a> {
     pub titles: &'a Titles,
     /// The store's samples of lag; may be empty.
     pub lag: &'a [Sample],
+    /// The store's other samples of that time.
+    pub watched: &'a Watched,
     /// What the checks say of [`assessed`]; they are no part of this crate.
     pub findings: &'a Judged,
     /// By whom and when.
@@ -130,6 +132,8 @@ pub struct Report {
     pub proofs: Proofs,
     /// Lag over the window.
     pub lag: Lag,
+    /// What else was measured then.
+    pub watched: Watched,
     /// The verdict on it.
     pub sustained: Option<SustainedLag>,
     /// What became of each parameter.
@@ -183,7 +187,7 @@ impl Report {
     /// # Errors
     /// When the journal is empty or contradicts itself.
     pub fn of(material: &Material<'_>) -> Result<Self, Unreadable> {
-        let Material { entries, titles, lag, findings, made } = *material;
+        let Material { entries, titles, lag, watched, findings, made } = *material;
         let (status, facts, spec) = fold(entries)?;
         let latest = walk::latest(entries);
         let stays = walk::stays(latest, titles);
@@ -194,6 +198,7 @@ impl Report {
             verdict: verdict(&status, &facts, &spec, pause.as_ref()),
             proofs: proof::proofs(latest, &facts, titles),
             lag: proof::lag(latest, lag, spec.cutover.lag_max.0),
+            watched: watched.clone(),
             findings: findings.clone(),
             smoke: smoke(latest, titles),
             phases: walk::phases(&stays),

@@ -14,6 +14,7 @@ use landfall_core::{MigrationName, Seq};
 use landfall_flow::process;
 use landfall_report::bundle::bundle;
 use landfall_report::page::page;
+use landfall_report::proof::Watched;
 use landfall_report::{Judged, Made, Material, Report, Titles, assessed};
 
 use crate::app::App;
@@ -56,20 +57,26 @@ impl App {
             return Err(unknown(name));
         }
         let lag = self.store.samples(name, Series::LagBytes).await?;
-        let text = self.written(&entries, &lag, form)?;
+        let watched = Watched {
+            wal: self.store.samples(name, Series::WalBytesPerSecond).await?,
+            replay: self.store.samples(name, Series::ReplayBytesPerSecond).await?,
+            slots: self.store.samples(name, Series::SlotRetainedBytes).await?,
+        };
+        let text = self.written(&entries, (&lag, &watched), form)?;
         Ok(Written { form, text })
     }
 
     fn written(
         &self,
         entries: &[Entry],
-        lag: &[Sample],
+        (lag, watched): (&[Sample], &Watched),
         form: ReportForm,
     ) -> Result<String, Refused> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let made = Made { at: self.clock.now(), version };
         let (titles, findings) = (titles(), judged(entries));
-        let material = Material { entries, titles: &titles, lag, findings: &findings, made: &made };
+        let (titles, findings, made) = (&titles, &findings, &made);
+        let material = Material { entries, titles, lag, watched, findings, made };
         let report = Report::of(&material).map_err(|error| unmade(&error))?;
         match form {
             ReportForm::Html => Ok(page(&report)),

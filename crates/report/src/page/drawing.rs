@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use landfall_core::status::Course;
-use landfall_core::{ByteCount, Lsn};
+use landfall_core::{ByteCount, Lsn, Sample};
 
-use crate::chart::{self, Band, Bar, Caption, Place, Reached, Series, Span};
+use crate::chart::{self, Band, Bar, Caption, Place, Reached, Series, Span, Trace};
 use crate::markup::Markup;
 use crate::proof::Lag;
 use crate::story::Report;
@@ -13,8 +13,9 @@ use crate::walk::{Over, Stay};
 
 /// Every drawing there is, with its caption.
 pub(crate) fn drawings(report: &Report) -> Vec<(Caption, Markup)> {
-    let all = [phases(report), pause(report), positions(report), metric(report), lag(report)];
-    all.into_iter().flatten().collect()
+    let proofs = [phases(report), pause(report), positions(report), metric(report), lag(report)];
+    let watched = [pace(report), slots(report)];
+    proofs.into_iter().chain(watched).flatten().collect()
 }
 
 /// The drawing with this id.
@@ -144,4 +145,44 @@ fn lag(report: &Report) -> Option<(Caption, Markup)> {
     };
     let series = Series { points, limit: (drawn(limit), format!("limit {limit}")), unit: bytes };
     Some((caption.clone(), chart::series(&caption, &series)?))
+}
+
+fn per_second(value: f64) -> String {
+    format!("{}/s", rounded(value))
+}
+
+fn points(samples: &[Sample], value: fn(&Sample) -> f64) -> Vec<(Timestamp, f64)> {
+    samples.iter().map(|sample| (sample.at, value(sample))).collect()
+}
+
+/// What the source wrote beside what the replica replayed.
+fn pace(report: &Report) -> Option<(Caption, Markup)> {
+    let written = points(&report.watched.wal, |sample| sample.maximum);
+    let replayed = points(&report.watched.replay, |sample| sample.maximum);
+    let caption = Caption {
+        id: "pace-chart",
+        title: "WAL that the source wrote, and that the replica replayed",
+        description: format!(
+            "{} and {} readings; where some are put together, the highest.",
+            written.len(),
+            replayed.len()
+        ),
+    };
+    let traces = [
+        Trace { label: "written by the source", class: "line", points: written },
+        Trace { label: "replayed by the replica", class: "line dashed", points: replayed },
+    ];
+    Some((caption.clone(), chart::traces(&caption, &traces, per_second)?))
+}
+
+/// What the slots kept on the source.
+fn slots(report: &Report) -> Option<(Caption, Markup)> {
+    let kept = points(&report.watched.slots, |sample| sample.maximum);
+    let caption = Caption {
+        id: "slots-chart",
+        title: "WAL that slots kept on the source",
+        description: format!("{} readings; where some are put together, the highest.", kept.len()),
+    };
+    let traces = [Trace { label: "kept by all slots", class: "line", points: kept }];
+    Some((caption.clone(), chart::traces(&caption, &traces, bytes)?))
 }

@@ -62,7 +62,7 @@ fn without_access_the_metric_is_the_proof() {
         assert!(html.contains(told), "not on the page: {told}");
     }
     let ids: Vec<&str> = pictures(&report).iter().map(|(id, _)| *id).collect();
-    assert_eq!(ids, ["phases", "pause", "metric", "lag-chart"]);
+    assert_eq!(ids, ["phases", "pause", "metric", "lag-chart", "pace-chart", "slots-chart"]);
 }
 
 /// Whatever entry is the last, there is a report, and it claims no more than was reached.
@@ -163,6 +163,7 @@ fn a_journal_that_contradicts_itself_has_no_report() {
         entries: &all,
         titles: &titles,
         lag: &[],
+        watched: &landfall_report::proof::Watched::default(),
         findings: &findings,
         made: &made,
     };

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use landfall_core::Sample;
 use landfall_core::finding::{Finding, Learnt, Severity};
 use landfall_core::journal::Entry;
+use landfall_report::proof::Watched;
 use landfall_report::{Judged, Made, Material, Report, Titles};
 
 /// With SQL access: an aborted attempt, gates that people opened, a smoke test that failed.
@@ -52,7 +55,21 @@ pub(crate) fn report(entries: &[Entry]) -> Report {
     let at = "2026-11-21T18:00:00Z".parse().expect("an instant");
     let made = Made { at, version: "0.1.0".to_owned() };
     let (titles, findings) = (titles(), Judged::Found(vec![finding]));
-    let material =
-        Material { entries, titles: &titles, lag: &[], findings: &findings, made: &made };
+    let watched = watched();
+    let (titles, findings, watched, made) = (&titles, &findings, &watched, &made);
+    let material = Material { entries, titles, lag: &[], watched, findings, made };
     Report::of(&material).expect("a report")
+}
+
+/// What the store would have kept: a burst that the replica catches up with.
+fn watched() -> Watched {
+    let at = |second: i64| Timestamp::from_second(1_795_280_000 + second).expect("an instant");
+    let series = |values: &[f64]| {
+        values.iter().zip(0..).map(|(value, second)| Sample::of(at(second), *value)).collect()
+    };
+    Watched {
+        wal: series(&[1e6, 8e6, 1e6]),
+        replay: series(&[1e6, 6e6, 3e6]),
+        slots: series(&[0.0, 6.7e7, 0.0]),
+    }
 }

@@ -109,6 +109,11 @@ pub(super) fn lag(report: &Report) -> Markup {
         Some(drawing) => inside.push(drawing),
         None => inside.push(paragraph("", "No reading of it was kept.")),
     }
+    for id in ["pace-chart", "slots-chart"] {
+        if let Some(drawing) = named(report, id) {
+            inside.push(drawing);
+        }
+    }
     inside
 }
 
