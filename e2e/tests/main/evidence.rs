@@ -15,6 +15,9 @@ use browser::{Browser, Probe};
 const WHO: &str = "Åsa \"the <i>DBA</i>\" O'Hara";
 const NOTE: &str = "change 4711:\n<script>document.title = 'owned'</script> & \u{202e}more";
 
+/// What a sheet is wide between its margins, in pixels.
+const A4: u32 = 718;
+
 /// Every section of the page, in order.
 const SECTIONS: [&str; 13] = [
     "Timeline",
@@ -66,6 +69,13 @@ async fn a_moves_page_opens_on_a_desk_and_on_a_phone_and_its_bundle_shows_every_
         let probe = browser.look(&page, width).await;
         reads(&probe, width);
     }
+    // As on paper: what is wider than the page is cut off there.
+    let paper = stage.dir().join("paper.html");
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("@media print"), "the page has no rules for paper");
+    std::fs::write(&paper, html.replace("@media print", "@media all")).unwrap();
+    let probe = browser.look(&paper, A4).await;
+    assert!(probe.scroll_width <= A4, "it is {} wide on a page of {A4}", probe.scroll_width);
     bundle(&stage).await;
     assert!(stage.close(&followed).await.expect("judge the move").is_good());
 }
