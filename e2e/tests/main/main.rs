@@ -46,6 +46,8 @@ mod left_over_slot;
 #[cfg(test)]
 mod metric;
 #[cfg(test)]
+mod metric_gap;
+#[cfg(test)]
 mod mutual;
 #[cfg(test)]
 mod orders;

@@ -43,7 +43,7 @@ const PHRASES: &[(&str, &str)] = &[
 
 /// Names that AWS and others gave, compared without underscores and capitals.
 const GIVEN_NAMES: &[&str] =
-    &["masteruser", "masterpassword", "mastersecret", "bluegreen", "blueoak"];
+    &["masteruser", "masterpassword", "mastersecret", "mastersession", "bluegreen", "blueoak"];
 
 pub(super) fn findings(tree: &Tree) -> Vec<Finding> {
     tree.written().flat_map(of_file).collect()
