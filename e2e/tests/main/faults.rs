@@ -80,6 +80,8 @@ const OUTSIDE: &[Line] = &[
     ("account.maintenance", W, "system-update"),
     ("replicas.elsewhere", B, "eu-west-1"),
     ("replicas.region", N, "shop-replica: a read replica"),
+    // The lab has no simulator of policies; the source has roles to be handed on.
+    ("target.rights", N, "not looked whether this is allowed: iam:PassRole"),
     ("target.version", N, "one of RDS's own releases"),
     ("target.version", N, "-R2 becomes Aurora PostgreSQL"),
     ("target.readers", N, "no reader"),
