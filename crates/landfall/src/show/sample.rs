@@ -11,7 +11,7 @@ use landfall_api::core::journal::{
 };
 use landfall_api::core::port::router::Waiting;
 use landfall_api::core::problem::Writes;
-use landfall_api::core::status::{Course, Outcome, Road, Run};
+use landfall_api::core::status::{Course, Line, Outcome, Road, Run};
 use landfall_api::core::{
     ClusterId, Epoch, Fact, Facts, Lsn, MigrationName, Phase, Seq, ServiceName, Spec, Status, spec,
 };
@@ -54,6 +54,7 @@ const STEPS: [(Phase, &str, &str); 4] = [
 pub(crate) fn view(run: Run) -> MoveView {
     let status = Status {
         road: Road::Physical,
+        line: Line::Migrate,
         attempt: 1,
         phase: Phase::Replicate,
         step: "replicate.wait_available".to_owned(),
