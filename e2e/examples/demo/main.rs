@@ -172,6 +172,9 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     if options.roll_back_after.is_some() {
         // Accepted is accepted: nobody rolls back behind that.
         stage.spec.acceptance = Some("person");
+        // The shop has a table without a key, which is to go back like all else.
+        let full = "tables_without_identity = \"full\"".to_owned();
+        stage.spec.extra.push(("way_back", full));
         // The shop's ledger has no key, so that a doubled row would show.
         let ledger = "tables_without_identity = \"full\"".to_owned();
         stage.spec.extra.push(("way_back", ledger));
