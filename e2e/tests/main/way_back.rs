@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
-use landfall_api::core::status::Outcome;
+use landfall_api::MoveView;
+use landfall_api::core::status::{Line, Outcome};
 use landfall_e2e::Stage;
 
-use crate::watch::{LONG, moved, stage_with_gates, start, until_gate, until_over};
+use crate::watch::{
+    LONG, moved, rolled_back, stage_with_gates, start, until, until_gate, until_over,
+};
 
 const SOURCE: &str = "shop-prod";
 const TARGET: &str = "shop-aurora-1";
@@ -33,12 +36,9 @@ async fn ask(stage: &Stage, instance: &str, database: &str, sql: &str) -> Vec<St
 /// Two more databases with a table each, and the right that `rds_superuser` has on RDS.
 async fn furnish(stage: &Stage) {
     let user = &stage.lab.source().user;
-    for sql in [
-        format!("alter role {user} superuser"),
-        format!("create database \"Led\"\"ger ü\" owner {user}"),
-    ] {
-        ask(stage, SOURCE, "shop", &sql).await;
-    }
+    stage.lab.allow_subscriptions().await.expect("allow subscriptions");
+    let database = format!("create database \"Led\"\"ger ü\" owner {user}");
+    ask(stage, SOURCE, "shop", &database).await;
     for database in &DATABASES[1..] {
         let table = format!(
             "create table \"No.tes\" (id int primary key, what text); create sequence beyond; \
@@ -106,4 +106,61 @@ async fn what_the_target_takes_is_on_the_source_until_the_move_is_accepted() {
         }
     }
     moved(stage, &followed).await;
+}
+
+/// A move of three databases that stands at its acceptance, its way back armed.
+async fn soaking() -> Stage {
+    let mut stage = stage_with_gates().await;
+    furnish(&stage).await;
+    for line in ["arm = \"required\"", "tables_without_identity = \"full\""] {
+        stage.spec.extra.push(("way_back", line.to_owned()));
+    }
+    start(&mut stage).await;
+    until_gate(&mut stage, "approve_cutover").await;
+    stage.order("approve", Some("approve_cutover")).await.expect("approve");
+    let view = until_gate(&mut stage, "accept").await;
+    assert!(view.facts.way_back.is_armed(), "{:#?}", view.facts.way_back);
+    stage.load().unwrap().go_on_for(50, LONG).await.expect("see the load run");
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roll_back_brings_every_database_to_the_source() {
+    let mut stage = soaking().await;
+    for database in &DATABASES[1..] {
+        let write = "insert into \"No.tes\" select g, 'after' from generate_series(1, 300) g; \
+                     select setval('beyond', 4711)";
+        ask(&stage, TARGET, database, write).await;
+    }
+    stage.order("roll-back", None).await.expect("roll back");
+    let followed = until_over(&mut stage, Outcome::RolledBack).await;
+    for database in &DATABASES[1..] {
+        let rows = ask(&stage, SOURCE, database, "select count(*)::text from \"No.tes\"").await;
+        assert_eq!(rows, ["300"], "in {database}");
+        let next = ask(&stage, SOURCE, database, "select nextval('beyond')::text").await;
+        assert_eq!(next, ["4712"], "in {database}");
+    }
+    for instance in [SOURCE, TARGET] {
+        for database in DATABASES {
+            let left = ask(&stage, instance, database, OURS).await;
+            assert_eq!(left, Vec::<String>::new(), "in {database} of {instance}");
+        }
+    }
+    rolled_back(stage, &followed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roll_back_that_is_aborted_goes_on_with_the_target_and_can_be_asked_for_again() {
+    let mut stage = soaking().await;
+    stage.order("roll-back", None).await.expect("roll back");
+    let held = |view: &MoveView| view.pause.as_ref().is_some_and(|pause| pause.until.is_none());
+    until(&mut stage, held).await;
+    stage.order("abort", None).await.expect("abort the roll-back");
+    let back = |view: &MoveView| view.status.line == Line::Migrate && view.gate.is_some();
+    let view = until(&mut stage, back).await.view;
+    assert!(view.facts.way_back.is_armed(), "{:#?}", view.facts.way_back);
+    stage.load().unwrap().go_on_for(50, LONG).await.expect("see the load run");
+    stage.order("roll-back", None).await.expect("roll back");
+    let followed = until_over(&mut stage, Outcome::RolledBack).await;
+    rolled_back(stage, &followed).await;
 }
