@@ -89,7 +89,10 @@ fn everything_hangs_on_the_target(stage: &Stage) {
         assert_eq!(behind, Some(&Behind::Cluster(id("shop-aurora"))));
         assert_eq!(proxy.subnets.len(), 3, "those of the cluster: {:?}", proxy.subnets);
         let global = world.global(&id("shop-world")).unwrap();
-        assert_eq!((&global.writer, &*global.followers), (&id("shop-aurora"), &[id("shop-far")][..]));
+        assert_eq!(
+            (&global.writer, &*global.followers),
+            (&id("shop-aurora"), &[id("shop-far")][..])
+        );
         let far = world.instance(&id("shop-far-1")).unwrap();
         assert_eq!(far.region, "eu-west-1");
         let copies: Vec<_> =

@@ -77,9 +77,10 @@ fn once_there(stage: &Stage, shell: &str) -> String {
 
 /// What each test said in a step, as the journal has it.
 fn runs(journal: &[Entry], step: &str) -> Vec<serde_json::Value> {
-    let seen = journal.iter().find_map(|entry| match &entry.record {
-        Record::Completed { seen } if entry.step.as_deref() == Some(step) => Some(seen),
-        _ => None,
+    let of_step = journal.iter().filter(|entry| entry.step.as_deref() == Some(step));
+    let seen = of_step.into_iter().find_map(|entry| {
+        let Record::Completed { seen } = &entry.record else { return None };
+        Some(seen)
     });
     let seen = seen.unwrap_or_else(|| panic!("{step} is not completed"));
     seen["runs"].as_array().cloned().unwrap_or_default()

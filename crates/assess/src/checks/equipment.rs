@@ -50,7 +50,8 @@ pub(super) fn room(seen: &Seen<'_>) -> Vec<Finding> {
     if readers == 0 || quota.used.saturating_add(writer + readers) <= quota.max {
         return vec![];
     }
-    let what = format!("{} of {} are used, and {readers} readers come beside", quota.used, quota.max);
+    let what =
+        format!("{} of {} are used, and {readers} readers come beside", quota.used, quota.max);
     vec![
         Finding::warning("DBInstances", what)
             .why("The readers are made after the release; AWS would refuse some of them.")
@@ -143,8 +144,7 @@ pub(super) fn proxy(seen: &Seen<'_>) -> Vec<Finding> {
 /// The Global Database that was asked for.
 pub(super) fn global(seen: &Seen<'_>) -> Vec<Finding> {
     let Some(asked) = &seen.spec.target.global else { return vec![] };
-    let warning =
-        |what: String| Finding::warning(&asked.name, what).see(page::GLOBAL);
+    let warning = |what: String| Finding::warning(&asked.name, what).see(page::GLOBAL);
     let mut found = Vec::new();
     if seen.instance.arn.split(':').nth(3) == Some(asked.region.as_str()) {
         let what = format!("{} is the Region of the source", asked.region);

@@ -23,7 +23,8 @@ pub(super) const ENCRYPTION: &str =
     "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.html";
 pub(super) const PROXY: &str =
     "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy.html";
-pub(super) const GLOBAL: &str = "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database.html";
+pub(super) const GLOBAL: &str =
+    "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database.html";
 pub(super) const TLS: &str = "https://www.postgresql.org/docs/current/libpq-ssl.html";
 pub(super) const PREPARED: &str =
     "https://www.postgresql.org/docs/current/sql-prepare-transaction.html";

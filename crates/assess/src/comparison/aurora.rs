@@ -13,7 +13,9 @@ pub fn aurora_notes(answers: &[Answer]) -> Vec<String> {
             let told: Vec<String> = seen.items.iter().map(wait).collect();
             Some(format!("since it started, the target waited most for {}", told.join(", ")))
         }
-        reading => not_looked("what the target waits for", &reading),
+        reading @ (Reading::NotLooked { .. } | Reading::NotAsked) => {
+            not_looked("what the target waits for", &reading)
+        }
     };
     let instances = match server::<Instances>(answers) {
         Reading::Looked(Instances(seen)) if seen.items.is_empty() => None,
@@ -21,7 +23,9 @@ pub fn aurora_notes(answers: &[Answer]) -> Vec<String> {
             let told: Vec<String> = seen.items.iter().map(follower).collect();
             Some(format!("behind the target's writer: {}", told.join(", ")))
         }
-        reading => not_looked("the lag of the target's other instances", &reading),
+        reading @ (Reading::NotLooked { .. } | Reading::NotAsked) => {
+            not_looked("the lag of the target's other instances", &reading)
+        }
     };
     waits.into_iter().chain(instances).collect()
 }
