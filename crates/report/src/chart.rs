@@ -279,13 +279,8 @@ pub(crate) fn traces(
     for trace in traces.iter().filter(|trace| !trace.points.is_empty()) {
         inside.push(curve(&thinned(&trace.points), (span, full), trace.class));
         let (line_y, text_y) = (pixels(y - 4.0), pixels(y));
-        let sign: Attributes<'_> = &[
-            ("class", trace.class),
-            ("x1", "0"),
-            ("x2", "36"),
-            ("y1", &line_y),
-            ("y2", &line_y),
-        ];
+        let sign: Attributes<'_> =
+            &[("class", trace.class), ("x1", "0"), ("x2", "36"), ("y1", &line_y), ("y2", &line_y)];
         inside.push(Markup::leaf("line", sign));
         let peak = trace.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let words = format!("{}, highest {}", trace.label, unit(peak));
@@ -303,11 +298,8 @@ fn curve(points: &[(Timestamp, f64)], (span, full): (Span, f64), class: &str) ->
         format!("{x:.1},{y:.1}")
     };
     let places: Vec<String> = points.iter().map(place).collect();
-    let line: Attributes<'_> = &[
-        ("class", class),
-        ("vector-effect", "non-scaling-stroke"),
-        ("points", &places.join(" ")),
-    ];
+    let line: Attributes<'_> =
+        &[("class", class), ("vector-effect", "non-scaling-stroke"), ("points", &places.join(" "))];
     let attributes: Attributes<'_> = &[
         ("x", "0"),
         ("y", &pixels(PLOT_TOP)),
