@@ -53,6 +53,8 @@ enum Verb {
     Docs(docs::Options),
     /// Run the simulator: everything after the verb goes to it, such as `--seeds 5000`
     Sim(sim::Options),
+    /// Explore the exhaustive model of the pause: `model`, `model --break no-lease-wait`
+    Model(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,5 +79,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Test(options) => suite::run(&workspace, &options),
         Verb::Docs(options) => docs::run(&workspace, &options),
         Verb::Sim(options) => sim::run(&workspace, &options),
+        Verb::Model(options) => sim::explore(&workspace, &options),
     }
 }

@@ -1,4 +1,8 @@
-//! `cargo xtask sim`: hands over to the simulator of `landfall-flow`, which owns its arguments.
+//! `cargo xtask sim` and `cargo xtask model`: hand over to the simulator and to the exhaustive model
+//! of `landfall-flow`, which own their arguments. Both are built optimized: what they can find is a
+//! matter of how many nights, and how many states, they get through.
+
+use std::process::Stdio;
 
 use anyhow::Result;
 use clap::Args;
@@ -8,12 +12,24 @@ use crate::workspace::Workspace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Arguments of the simulator, such as `--seeds 5000`
+    /// Arguments of the program, such as `--seeds 5000`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
 /// Runs the simulator in the foreground.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    program::hand_over(workspace, "landfall-flow", "sim", &options.arguments)
+    optimized(workspace, "sim", options)
+}
+
+/// Explores the exhaustive model in the foreground.
+pub(crate) fn explore(workspace: &Workspace, options: &Options) -> Result<()> {
+    optimized(workspace, "model", options)
+}
+
+fn optimized(workspace: &Workspace, example: &str, options: &Options) -> Result<()> {
+    let mut command = program::cargo(workspace);
+    command.stdin(Stdio::inherit());
+    command.args(["run", "--quiet", "--release", "-p", "landfall-flow", "--example", example]);
+    program::succeed(command.arg("--").args(&options.arguments))
 }

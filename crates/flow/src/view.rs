@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use landfall_core::failure::FailureKind;
 use landfall_core::ids::{MigrationName, Seq};
 use landfall_core::journal::{
     Cause, Effect, Entry, Record, Request, Store, StoreError, StoreTrouble,
@@ -51,6 +52,8 @@ pub struct View {
     pub completed: BTreeMap<String, Timestamp>,
     /// When each step last gave AWS an order, forward, in this attempt.
     pub ordered: BTreeMap<String, Timestamp>,
+    /// When each step gave its last order, if nobody knows what became of it: it may still arrive.
+    pub unanswered: BTreeMap<String, Timestamp>,
     /// When the watch found the fenced side open, until the sessions of that time were ended.
     pub opened: Option<Timestamp>,
     /// The watch's order that was not answered yet.
@@ -119,6 +122,7 @@ impl View {
             trail: Trail::default(),
             completed: BTreeMap::new(),
             ordered: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             opened: None,
             watched: None,
         };
@@ -156,6 +160,7 @@ impl View {
                 self.trail = Trail::default();
                 self.completed.clear();
                 self.ordered.clear();
+                self.unanswered.clear();
                 self.opened = None;
             }
             Record::Entered { .. } => {
@@ -187,16 +192,12 @@ impl View {
                 if let (true, Action::Cloud(_), Some(step)) = (forward, &**action, &entry.step) {
                     self.ordered.insert(step.clone(), entry.at);
                 }
+                if let Some(step) = &entry.step {
+                    self.unanswered.insert(step.clone(), entry.at);
+                }
             }
             Record::Acted { effect } if self.watched.is_some() => self.answered(effect),
-            Record::Acted { effect } => match effect {
-                Effect::Taken { .. } => {
-                    self.trail.failures = 0;
-                    self.trail.repeated += 1;
-                    self.trail.insisted += 1;
-                }
-                Effect::Failed { .. } => self.trail.failures += 1,
-            },
+            Record::Acted { effect } => self.acted(entry, effect),
             Record::Completed { .. } => self.complete(entry),
             Record::Led { .. }
             | Record::Learned { .. }
@@ -205,6 +206,24 @@ impl View {
             | Record::Requested { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. } => {}
+        }
+    }
+
+    fn acted(&mut self, entry: &Entry, effect: &Effect) {
+        let known = match effect {
+            Effect::Taken { .. } => {
+                self.trail.failures = 0;
+                self.trail.repeated += 1;
+                self.trail.insisted += 1;
+                true
+            }
+            Effect::Failed { failure } => {
+                self.trail.failures += 1;
+                ![FailureKind::TimedOut, FailureKind::Unavailable].contains(&failure.kind)
+            }
+        };
+        if let (true, Some(step)) = (known, &entry.step) {
+            self.unanswered.remove(step);
         }
     }
 

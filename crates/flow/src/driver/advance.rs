@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use landfall_core::failure::{Failure, FailureKind, Retry};
 use landfall_core::journal::{Commitment, Record, Request};
 use landfall_core::quantity::duration_text;
@@ -199,13 +200,19 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// How long "nothing to undo" may still be an old view of what this step has just ordered.
+    /// How long "nothing to undo" may still be an old view of what this step has just ordered, or
+    /// come before an order whose call was given up.
     fn unsettled(&self) -> Option<Duration> {
-        let status = &self.view.status;
-        let ordered = self.view.ordered.get(&status.step)?;
-        let since = self.driver.ports.clock.now().duration_since(*ordered).unsigned_abs();
-        let undoing = status.course == Course::Undoing;
-        SETTLES.checked_sub(since).filter(|rest| undoing && !rest.is_zero())
+        let step = &self.view.status.step;
+        let now = self.driver.ports.clock.now();
+        let rest = |ordered: &Timestamp, settles: Duration| {
+            settles.checked_sub(now.duration_since(*ordered).unsigned_abs())
+        };
+        let shown = self.view.ordered.get(step).and_then(|at| rest(at, SETTLES));
+        let bound = self.driver.pace.call_timeout;
+        let arrived = self.view.unanswered.get(step).and_then(|at| rest(at, bound));
+        let undoing = self.view.status.course == Course::Undoing;
+        shown.max(arrived).filter(|rest| undoing && !rest.is_zero())
     }
 
     async fn wait(&mut self, row: &Row, wait: Wait) -> Result<(), Ended> {
