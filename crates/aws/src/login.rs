@@ -66,7 +66,7 @@ impl Logins {
     /// The master user, where RDS keeps its password in Secrets Manager.
     #[must_use]
     pub fn master(&self, instance: &InstanceId, user: &str) -> Arc<dyn Passwords> {
-        self.kept(Place::MasterOf(instance.clone()), user)
+        self.kept(Place::ManagedFor(instance.clone()), user)
     }
 
     fn kept(&self, place: Place, user: &str) -> Arc<dyn Passwords> {
@@ -77,7 +77,7 @@ impl Logins {
     async fn arn(&self, place: &Place) -> Result<String, Failure> {
         let instance = match place {
             Place::Named(arn) => return Ok(arn.clone()),
-            Place::MasterOf(instance) => instance,
+            Place::ManagedFor(instance) => instance,
         };
         let what = format!("find the managed master password of {instance}");
         let asked = self.rds.describe_db_instances().db_instance_identifier(instance.as_str());
@@ -110,7 +110,7 @@ impl Logins {
 #[derive(Debug, Clone)]
 enum Place {
     Named(String),
-    MasterOf(InstanceId),
+    ManagedFor(InstanceId),
 }
 
 /// The password in a secret: its member of that name, as AWS's own secrets of databases have it,

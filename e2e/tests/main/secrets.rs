@@ -18,8 +18,8 @@ use landfall_lab::supervisor::Access;
 use crate::told::landfall;
 use crate::watch::{moved, start, until_gate, until_over, until_stopped};
 
-/// A secret access key, and what no login token is without.
-const SECRET_KEY: &str = "PLANTEDsecretAccessKey7c41e9";
+/// What AWS is asked with, and what no login token is without.
+const SECRET_KEY: &str = "planted-to-sign-with-7c41e9";
 const IN_EVERY_TOKEN: &str = "X-Amz-Signature=";
 
 /// A stage whose Landfall logs everything.
