@@ -197,9 +197,26 @@ pub enum Tried {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Instead {
     /// Remember this, then look again.
-    Learn(Fact),
+    Learn(Box<Fact>),
     /// The spec says that the move is undone now, and why.
     GiveUp(String),
+}
+
+impl Instead {
+    /// What a plan comes to where a call has failed: it cannot wait or order.
+    pub fn of(plan: Plan) -> Option<Self> {
+        match plan {
+            Plan::Learn(fact) => Some(Self::Learn(Box::new(fact))),
+            Plan::GiveUp(why) => Some(Self::GiveUp(why)),
+            Plan::Done
+            | Plan::Conclude(_)
+            | Plan::Do(_)
+            | Plan::Wait(_)
+            | Plan::Return(_)
+            | Plan::Gate(_)
+            | Plan::Blocked(_) => None,
+        }
+    }
 }
 
 /// What was seen and what follows from it.

@@ -88,10 +88,7 @@ async fn subscriptions<F: WayBackFixture>(
     views.into_iter().map(|(name, view)| (name, view.subscription)).collect()
 }
 
-async fn survey<F: WayBackFixture>(
-    fixture: &F,
-    at: &Endpoint,
-) -> BTreeMap<DatabaseName, Survey> {
+async fn survey<F: WayBackFixture>(fixture: &F, at: &Endpoint) -> BTreeMap<DatabaseName, Survey> {
     fixture.port().survey(at).await.expect("the tables can be surveyed")
 }
 

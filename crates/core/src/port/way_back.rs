@@ -36,7 +36,7 @@ impl WayBackName {
         if name.len() > NAME_AT_MOST - SUFFIX {
             let hash = hash(migration.as_str());
             name.truncate(NAME_AT_MOST - 2 * SUFFIX);
-            name.push_str(&format!("_{hash:08x}"));
+            name = format!("{name}_{hash:08x}");
         }
         Self(name)
     }

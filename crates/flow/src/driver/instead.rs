@@ -62,7 +62,7 @@ impl Drive<'_> {
         }
         let record = match row.step.instead(&self.view.spec, &self.view.facts, failure, tried) {
             None => return Ok(Borne::No),
-            Some(Instead::Learn(fact)) => Record::Learned { fact: Box::new(fact) },
+            Some(Instead::Learn(fact)) => Record::Learned { fact },
             Some(Instead::GiveUp(why)) => {
                 Record::Requested { request: Request::Abort { by: SPEC.to_owned(), why } }
             }

@@ -74,8 +74,13 @@ impl Step for ArmWayBack {
         if !is_due(look.spec, look.facts) {
             return Ok(nothing);
         }
-        let cluster = target(look).await?;
-        let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
+        let target = match &look.facts.way_back.target {
+            Some(known) => known.clone(),
+            None => {
+                let cluster = target(look).await?;
+                endpoint(&cluster.id, cluster.endpoint.as_ref())?
+            }
+        };
         let (publisher, subscriber) = try_join(
             pin!(database.publisher(&target, &name)),
             pin!(database.subscriber(source, &name)),
@@ -105,8 +110,7 @@ impl Step for ArmWayBack {
                 return Plan::Learn(Fact::WayBackPlanned(Box::new(surveyed.found.clone())));
             }
             let without_identity = spec.way_back.tables_without_identity;
-            let publish =
-                WayBackAction::Publish { at: target.clone(), name: name.clone(), without_identity };
+            let publish = WayBackAction::Publish { at: target.clone(), name, without_identity };
             return Plan::Do(vec![publish.into(), subscribe(source, target, spec)]);
         }
         if seen.subscriber.values().any(|view| view.subscription.is_none()) {
@@ -153,11 +157,7 @@ impl Step for ArmWayBack {
         if !lasts || !is_due(spec, facts) {
             return None;
         }
-        match way_back::close_in_the_pause(spec, facts, way_back::told(failure)) {
-            Plan::Learn(fact) => Some(Instead::Learn(fact)),
-            Plan::GiveUp(why) => Some(Instead::GiveUp(why)),
-            _ => None,
-        }
+        Instead::of(way_back::close_in_the_pause(spec, facts, way_back::told(failure)))
     }
 }
 

@@ -67,7 +67,7 @@ impl Step for ClearWayBack {
             failure.what, failure.detail
         );
         (tried == Tried::InVain)
-            .then(|| Instead::Learn(Fact::Warned { about: LEFT.to_owned(), text }))
+            .then(|| Instead::Learn(Box::new(Fact::Warned { about: LEFT.to_owned(), text })))
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::try_join3;
 use landfall_core::facts::WayBackPlan;
 use landfall_core::failure::Failure;
 use landfall_core::port::Database;
-use landfall_core::{Endpoint, Facts, Spec};
+use landfall_core::{Endpoint, Fact, Facts, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{endpoint, prepare_way_back, source_endpoint, target, way_back};
@@ -26,6 +26,8 @@ pub struct RehearseWayBack;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
     found: Option<WayBackPlan>,
+    /// Where the replica answers, so that nobody looks for it in the pause.
+    replica: Option<Endpoint>,
 }
 
 impl Step for RehearseWayBack {
@@ -35,21 +37,27 @@ impl Step for RehearseWayBack {
 
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let open = way_back::is_open(look.spec, look.facts);
-        let found = match (look.ports.database, source_endpoint(look.facts)) {
+        let (found, replica) = match (look.ports.database, source_endpoint(look.facts)) {
             (Some(database), Some(source)) if open => {
                 let cluster = target(look).await?;
                 let replica = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
-                Some(tried(look.spec, database, (source, &replica)).await?)
+                let found = tried(look.spec, database, (source, &replica)).await?;
+                (Some(found), Some(replica))
             }
-            _ => None,
+            _ => (None, None),
         };
-        Ok(Seen { found })
+        Ok(Seen { found, replica })
     }
 
     fn plan(&self, spec: &Spec, facts: &Facts, seen: &Seen) -> Plan {
         let Some(found) = seen.found.as_ref().filter(|_| facts.way_back.closed.is_none()) else {
             return Plan::Done;
         };
+        if let Some(replica) =
+            seen.replica.as_ref().filter(|at| facts.way_back.target.as_ref() != Some(*at))
+        {
+            return Plan::Learn(Fact::TargetAt { endpoint: replica.clone() });
+        }
         match way_back::telling(facts, found) {
             Some(plan) => plan,
             None if found.obstacles.is_empty() => Plan::Done,

@@ -204,10 +204,7 @@ pub(super) fn instead(
     if needed || tried != Tried::InVain {
         return None;
     }
-    match close(spec, facts, &[told(failure)]) {
-        Plan::Learn(fact) => Some(Instead::Learn(fact)),
-        _ => None,
-    }
+    Instead::of(close(spec, facts, &[told(failure)]))
 }
 
 /// A failure in words of an obstacle.
