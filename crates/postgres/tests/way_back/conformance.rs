@@ -52,7 +52,9 @@ impl WayBackFixture for RealSides {
     }
 
     async fn moment(&self) {
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        let mut tick = tokio::time::interval(Duration::from_millis(25));
+        tick.tick().await;
+        tick.tick().await;
     }
 }
 
