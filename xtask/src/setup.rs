@@ -116,7 +116,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Installed>
     match connect::ensure(&store, options.need(Forced::Connect)) {
         Ok(tool) => options.say(&described(&tool)),
         Err(why) => {
-            options.say(&format!("connect     absent: tests of consumers will fail ({why:#})"))
+            options.say(&format!("connect     absent: tests of consumers will fail ({why:#})"));
         }
     }
     let nextest = runner(&mut seen, options);
