@@ -95,12 +95,8 @@ impl Connections {
 
     /// Whether a server's own connections are to be encrypted, as libpq says it.
     pub(crate) fn ssl_mode(&self) -> &'static str {
-        match self.config.get_ssl_mode() {
-            SslMode::Disable => "disable",
-            SslMode::Prefer => "prefer",
-            // The driver's enum may grow; anything else is stricter than these two.
-            _ => "require",
-        }
+        let mode = self.config.get_ssl_mode();
+        if mode == SslMode::Prefer { "prefer" } else { "require" }
     }
 
     /// Asks one read-only question, on a new connection when the kept one is broken.
