@@ -239,12 +239,23 @@ async fn a_lost_answer_is_known_as_ones_own() {
     assert_eq!(store.put_route(&route, Some(&stamp)).await, Ok(()));
     way.becomes(LOSES);
     assert_eq!(store.routes().await, Ok(vec![route]));
+    bench.server.stop(StopMode::Immediate).await;
+}
 
-    // What another wrote is not taken for one's own, although it is the same record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_wrote_is_not_taken_for_ones_own() {
+    let bench = Bench::new().await;
+    let way = Way::to(bench.server.address()).await;
+    let store = open(way.address, BOUND).await.unwrap();
+    let now = Timestamp::now();
+    let until = now + Duration::from_secs(60);
+    let lease = store.take_lease(&orders(), "one", now, until).await.unwrap();
+    // The same record, of the same epoch, by another call.
     let other = bench.open().await;
-    assert_eq!(other.append(led(5, lease.epoch)).await, Ok(Seq(6)));
+    assert_eq!(other.append(led(0, lease.epoch)).await, Ok(Seq(1)));
     way.becomes(LOSES);
-    assert_eq!(store.append(led(5, lease.epoch)).await, Err(StoreError::Outrun(Seq(6))));
+    assert_eq!(store.append(led(0, lease.epoch)).await, Err(StoreError::Outrun(Seq(1))));
+    assert_eq!(store.read(&orders(), Seq(0)).await.map(|read| read.len()), Ok(1));
     bench.server.stop(StopMode::Immediate).await;
 }
 
