@@ -111,9 +111,7 @@ fn observer(grants: &str) -> &str {
 fn grants(text: &str, spec: Option<&Spec>) -> String {
     let access = spec.and_then(|spec| spec.access.as_ref());
     let role = access.map_or("landfall", |access| access.user.as_str());
-    let database = access.map_or("postgres", |access| access.database.as_str());
-    let mut filled =
-        text.replace("LANDFALL_ROLE", &quoted(role)).replace("ACCESS_DATABASE", &quoted(database));
+    let mut filled = text.replace("LANDFALL_ROLE", &quoted(role));
     if access.is_some_and(|access| access.auth == Auth::Iam) {
         let line = format!("grant rds_iam to {};", quoted(role));
         filled = format!("{}\n\n-- It logs in by token.\n{line}\n", filled.trim_end());
@@ -203,7 +201,7 @@ quarantine_group = "sg-source"
         let all = grants(GRANTS, Some(&spec));
         assert!(all.contains("create role \"Landfall\" login;"), "{all}");
         assert!(all.contains("grant rds_iam to \"Landfall\";"), "{all}");
-        assert!(all.contains("grant create on database orders to \"Landfall\";"), "{all}");
+        assert!(all.contains("grant create on database %I to \"Landfall\"'"), "{all}");
         let less = grants(observer(GRANTS), None);
         assert!(less.contains("grant pg_monitor to landfall;"), "{less}");
         for more in ["pg_signal_backend", "grant create", "createrole", "rds_replication"] {
