@@ -68,10 +68,6 @@ impl SpecText {
 
     /// The file.
     pub fn text(&self) -> String {
-        let fence = match self.fence {
-            Fence::Terminate => "terminate",
-            Fence::Reboot => "reboot",
-        };
         let mut sections: Vec<(&str, Vec<String>)> = vec![
             ("migration", vec![quoted("name", &self.name)]),
             ("source", vec![quoted("instance", &self.instance)]),
@@ -93,7 +89,7 @@ impl SpecText {
             (
                 "cutover",
                 vec![
-                    quoted("fence", fence),
+                    quoted("fence", word(self.fence)),
                     quoted("quarantine_group", "sg-quarantine-source"),
                     duration("sustained_for", self.sustained_for),
                 ],
@@ -140,6 +136,13 @@ impl SpecText {
             let _ = writeln!(text, "[{section}]\n{}\n", lines.join("\n"));
         }
         text
+    }
+}
+
+const fn word(fence: Fence) -> &'static str {
+    match fence {
+        Fence::Terminate => "terminate",
+        Fence::Reboot => "reboot",
     }
 }
 

@@ -161,20 +161,7 @@ impl Stage {
         // PostgreSQL runs as another user and must get to its data.
         open_to_all(folder.path())?;
         let dir = folder.path().to_owned();
-        let mut laboratory = LabConfig::new(dir.join("lab"));
-        // Landfall's calls are held against the policy that it ships, filled as for this move.
-        laboratory.names = Some(Names {
-            source: laboratory.source.identifier.clone(),
-            target: "shop-aurora".to_owned(),
-            database_user: "*".to_owned(),
-        });
-        if let Login::Token(key) = &config.login {
-            laboratory.secret_key.clone_from(key);
-            laboratory.tls = Tls::Offered;
-        }
-        let values = PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        laboratory.source.parameters.extend(values);
-        let lab = Lab::up(laboratory).await.context("bring up the lab")?;
+        let lab = Lab::up(laboratory(&config, &dir)).await.context("bring up the lab")?;
         let source = lab.source().clone();
         fill(&source, config.size).await?;
         count_statements(&lab, &source).await?;
@@ -362,6 +349,24 @@ impl Stage {
     }
 }
 
+/// What the lab is made from.
+fn laboratory(config: &StageConfig, dir: &Path) -> LabConfig {
+    let mut laboratory = LabConfig::new(dir.join("lab"));
+    // Landfall's calls are held against the policy that it ships, filled as for this move.
+    laboratory.names = Some(Names {
+        source: laboratory.source.identifier.clone(),
+        target: "shop-aurora".to_owned(),
+        database_user: "*".to_owned(),
+    });
+    if let Login::Token(key) = &config.login {
+        laboratory.secret_key.clone_from(key);
+        laboratory.tls = Tls::Offered;
+    }
+    let values = PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    laboratory.source.parameters.extend(values);
+    laboratory
+}
+
 /// A server for the journal, and what Landfall must know to find it.
 async fn shared_store(dir: &Path, environment: &mut Vec<(String, String)>) -> Result<Database> {
     let store = Database::start(dir.join("store"), &tools::postgres()?, None).await?;
@@ -428,7 +433,7 @@ async fn log_in(login: &Login, spec: &mut SpecText, product: &Product, lab: &Lab
     let mut sql = product.succeed(["export", "grants", &path(file)])?;
     sql.push_str("\ngrant select on orders to landfall;\n");
     if let Login::File(password) = login {
-        sql.push_str(&format!("alter role landfall password '{password}';\n"));
+        sql = format!("{sql}alter role landfall password '{password}';\n");
     }
     let master = connect(lab.source(), &database).await?;
     master.batch_execute(&sql).await.context("grant what the documentation says")

@@ -76,7 +76,7 @@ impl App {
     pub(crate) async fn one(&self, name: &MigrationName) -> Result<MoveView, Refused> {
         let entries = self.store.read(name, Seq(0)).await?;
         let view = View::fold(&entries)?.ok_or_else(|| unknown(name))?;
-        let waiting = self.waiting(&view).await;
+        let waiting = Box::pin(self.waiting(&view)).await;
         let around = Around {
             waiting,
             measured: self.measured(&view).await?,
