@@ -168,7 +168,7 @@ impl View {
                 self.trail = Trail::default();
             }
             Record::Requested { request: Request::Resume { .. } | Request::Abort { .. } } => {
-                self.trail = Trail::default()
+                self.trail = Trail::default();
             }
             Record::Requested { request: Request::RollBack { .. } } => {
                 // Another side is the fenced one now.

@@ -61,6 +61,9 @@ mod tests {
                 .filter(|verdict| matches!(verdict.found, Found::Broken(_)))
                 .collect();
             assert!(!broken.is_empty(), "{}: {explored}", mistake.name());
+            let told = explored.json(Some(mistake));
+            let path = told["properties"][0]["counterexample"].as_array().map(Vec::len);
+            assert!(path.is_some_and(|events| events > 20), "{told}");
         }
     }
 }

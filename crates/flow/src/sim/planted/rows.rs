@@ -86,15 +86,16 @@ async fn told_at_once(look: &Look<'_>) -> Result<Plan, Failure> {
 }
 
 /// Tables with a mistake, made once: they live as long as the program, like the real ones.
-static TABLES: Mutex<Vec<(Break, &[Row], &[Row])>> = Mutex::new(Vec::new());
+static TABLES: Mutex<Vec<Table>> = Mutex::new(Vec::new());
+
+/// A mistake, the rows it was planted in, and what became of them.
+type Table = (Break, &'static [Row], &'static [Row]);
 
 /// The rows that a move walks, with one mistake.
 pub(super) fn with(planted: Break, status: &Status) -> &'static [Row] {
     let right = process::walked(status);
     let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = |(of, from, _): &&(Break, &'static [Row], &'static [Row])| {
-        *of == planted && std::ptr::eq(*from, right)
-    };
+    let known = |(of, from, _): &&Table| *of == planted && std::ptr::eq(*from, right);
     if let Some((_, _, spoilt)) = tables.iter().find(known) {
         return spoilt;
     }

@@ -265,16 +265,16 @@ impl Pause {
             return None;
         };
         let forward = state.journal.course == Course::Doing;
-        let doing = match record {
-            Record::Intended(order @ Order::Release { .. })
-                if forward && self.mistake == Some(Mistake::ReleaseBeforeIntent) =>
-            {
-                if !state.send(which, order) {
-                    return None;
-                }
-                Doing::Belated { order, view: View::Fresh }
+        let early = forward && self.mistake == Some(Mistake::ReleaseBeforeIntent);
+        let view = View::Fresh;
+        let doing = if let (Record::Intended(order @ Order::Release { .. }), true) = (record, early)
+        {
+            if !state.send(which, order) {
+                return None;
             }
-            record => Doing::Deciding { record, view: View::Fresh },
+            Doing::Belated { order, view }
+        } else {
+            Doing::Deciding { record, view }
         };
         state.leads(which, doing);
         Some(state)
@@ -339,7 +339,7 @@ fn nothing_is_lost(_: &Pause, state: &State) -> bool {
     let on_target = used || state.journal.run == Run::Moved;
     let behind = world.replayed < world.written;
     let back = state.journal.run == Run::Undone && used;
-    !(on_target && behind) && !back
+    !(back || (on_target && behind))
 }
 
 /// After the committed release nobody goes back, neither the journal nor the route.
@@ -347,7 +347,7 @@ fn never_back(_: &Pause, state: &State) -> bool {
     let committed = state.journal.commitment == Commitment::Committed;
     let undoing = state.journal.course == Course::Undoing;
     let route = state.world.route;
-    !(committed && (undoing || route.to == Side::Source))
+    !committed || (!undoing && route.to == Side::Target)
 }
 
 /// Nobody is sent to the target before the release is committed.

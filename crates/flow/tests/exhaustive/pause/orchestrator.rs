@@ -67,7 +67,7 @@ pub(crate) fn decide(journal: &Journal, world: &World, mistake: Option<Mistake>)
     match decision {
         // The write would be refused: another row has to notice.
         Decision::Write(record) if journal.with(record).is_none() => Decision::Wait,
-        decision => decision,
+        Decision::Write(_) | Decision::Wait => decision,
     }
 }
 
