@@ -30,7 +30,7 @@ pub(crate) struct Sides {
 }
 
 enum Target {
-    Copy(Standby),
+    Copy(Box<Standby>),
     Alike(Box<Bench>),
 }
 
@@ -86,7 +86,7 @@ impl Sides {
                     if matches!(recovers, Ok(false)) { Ok(()) } else { Err(recovers) }
                 })
                 .await;
-                Target::Copy(standby)
+                Target::Copy(Box::new(standby))
             }
             Major::Fetched => Target::Alike(Box::new(make().await)),
         };
@@ -129,9 +129,11 @@ impl Sides {
         for time in ["once", "twice"] {
             // Membership of rds_replication counts with the lab's next heartbeat.
             eventually(&format!("{action}, {time}"), async || {
-                match self.act(action.clone()).await {
+                let done = self.act(action.clone()).await;
+                match done {
                     Err(failure) if failure.kind == FailureKind::Unavailable => Err(failure),
-                    done => Ok(done.unwrap()),
+                    Err(failure) => panic!("{failure}"),
+                    Ok(()) => Ok(()),
                 }
             })
             .await;
