@@ -4,6 +4,7 @@
 //! product only through its command line and its HTTP door, and it judges a move only by the
 //! load's own ledger. Everything it starts dies with it, also on kill -9.
 
+pub mod back;
 pub mod captured;
 pub mod database;
 pub mod load;

@@ -49,19 +49,6 @@ pub(crate) fn version_of(program: &Path) -> Option<String> {
     capture(Command::new(program).arg("--version")).ok().map(|text| text.trim().to_owned())
 }
 
-/// Gives the terminal to another program of the workspace: `cargo run -p PACKAGE --example NAME`.
-pub(crate) fn hand_over(
-    workspace: &Workspace,
-    package: &str,
-    example: &str,
-    arguments: &[String],
-) -> Result<()> {
-    let mut command = cargo(workspace);
-    command.stdin(Stdio::inherit());
-    command.args(["run", "--quiet", "-p", package, "--example", example, "--"]).args(arguments);
-    succeed(&mut command)
-}
-
 /// The full path of a program that `PATH` knows, or why the search failed.
 pub(crate) fn on_path(name: &str) -> io::Result<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

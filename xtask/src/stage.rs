@@ -31,12 +31,31 @@ pub(crate) fn run(workspace: &Workspace, example: &str, options: &Options) -> Re
     program::succeed(&mut command)
 }
 
+/// The scenario that is no test of the suite: it takes hours where the suite has minutes.
+const KILL_EVERYWHERE: &str = "kill-everywhere";
+
 /// Runs the end-to-end tests whose names contain a text, or all of them.
 pub(crate) fn scenarios(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some((name, arguments)) = options.arguments.split_first()
+        && name == KILL_EVERYWHERE
+    {
+        return kill_everywhere(workspace, arguments);
+    }
     setup::run(workspace, &setup::Options::default())?;
     let binary = product::build(workspace)?;
     let mut command = program::cargo(workspace);
     command.args(["nextest", "run", "--locked", "-p", "landfall-e2e"]).args(&options.arguments);
     command.env(product::BINARY, binary).env(setup::TOOLS, workspace.tools());
     program::succeed(&mut command)
+}
+
+/// kill -9 at every journal write, of a move and of a move that is rolled back; `--every K` for
+/// each Kth point only.
+fn kill_everywhere(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    for back in [&[][..], &["--roll-back-after", "1s"]] {
+        let fixed = ["--kill-at", "all"].iter().chain(back).map(|word| (*word).to_owned());
+        let arguments = fixed.chain(arguments.iter().cloned()).collect();
+        run(workspace, "demo", &Options { arguments })?;
+    }
+    Ok(())
 }

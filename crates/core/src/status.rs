@@ -236,7 +236,8 @@ fn advance(
         }
         // The watch is no part of the walk: a move that stands still goes on standing still.
         Record::Intended { action, cause: Cause::Watch, .. } => {
-            if status.commitment == Commitment::Revocable || !action.keeps_a_fence() {
+            let before = (Line::Migrate, Commitment::Revocable);
+            if (status.line, status.commitment) == before || !action.keeps_a_fence() {
                 return Err(illegal("the watch only keeps a fence behind the release"));
             }
         }

@@ -2,6 +2,7 @@
 //! of several, beside what it must be compared with, measured in the same run.
 
 mod assess;
+mod back;
 mod clock;
 mod fleet;
 mod floor;
@@ -41,6 +42,9 @@ enum What {
         /// What the application connects through
         #[arg(long, value_enum, default_value = "envoy")]
         router: Router,
+        /// Roll each move back, and measure that pause beside the move's own
+        #[arg(long)]
+        reverse: bool,
     },
     /// Connections that wait: hold to acknowledgement, release to first result; and the push to
     /// a thousand proxies
@@ -93,7 +97,12 @@ enum What {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Options::parse().what {
-        What::Cutover { runs, megabytes, router } => cutover(runs, megabytes, router).await,
+        What::Cutover { runs, megabytes, router, reverse: true } => {
+            back::measure(runs, megabytes, router).await
+        }
+        What::Cutover { runs, megabytes, router, reverse: false } => {
+            cutover(runs, megabytes, router).await
+        }
         What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,
         What::Assess { tables, databases } => assess::measure(tables, databases).await,

@@ -11,7 +11,7 @@ use landfall_e2e::{CrashPoint, StageConfig};
 use serde::Serialize;
 
 use crate::tell::Tell;
-use crate::{Options, quietly};
+use crate::{Options, Span, quietly};
 
 /// What came of all of them.
 #[derive(Debug, Default, Serialize)]
@@ -20,7 +20,7 @@ struct Everywhere {
     journal: usize,
     /// Crash points tried.
     tried: usize,
-    /// Moves that were good although the orchestrator was killed.
+    /// Moves, or roll-backs, that were good although the orchestrator was killed.
     moved: usize,
     /// Points behind the end of that run's own, shorter journal: nothing was killed there.
     not_reached: Vec<String>,
@@ -34,20 +34,21 @@ struct Everywhere {
 }
 
 pub(crate) async fn everywhere(options: &Options, tell: &Tell) -> Result<bool> {
-    let config = options.stage()?;
+    let (config, back) = (options.stage()?, options.roll_back_after);
     tell.say("Reference run, to see how long the journal is …");
-    let (reference, intents) = quietly(config.clone(), None).await.context("reference run")?;
+    let (reference, intents) =
+        quietly(config.clone(), None, back).await.context("reference run")?;
     tell.say(&format!("{} entries, verdict {}", intents.len(), reference.verdict));
     let points: VecDeque<CrashPoint> =
         points(&intents).into_iter().step_by(options.every).collect();
     let tried = points.len();
-    let result =
-        Everywhere { journal: intents.len(), tried, verdict: "moved", ..Everywhere::default() };
+    let verdict = if back.is_some() { "rolled back" } else { "moved" };
+    let result = Everywhere { journal: intents.len(), tried, verdict, ..Everywhere::default() };
     let shared = Arc::new((Mutex::new(points), Mutex::new(result)));
     // Two labs side by side, one a core.
     tokio::try_join!(
-        worker(config.clone(), Arc::clone(&shared), tell),
-        worker(config, Arc::clone(&shared), tell)
+        worker((config.clone(), back), Arc::clone(&shared), tell),
+        worker((config, back), Arc::clone(&shared), tell)
     )?;
     let mut result = std::mem::take(&mut *shared.1.lock().unwrap_or_else(PoisonError::into_inner));
     let good = result.failed.is_empty() && reference.is_good() && result.moved > 0;
@@ -70,24 +71,29 @@ fn points(intents: &[bool]) -> Vec<CrashPoint> {
 }
 
 async fn worker(
-    config: StageConfig,
+    (config, back): (StageConfig, Option<Span>),
     shared: Arc<(Mutex<VecDeque<CrashPoint>>, Mutex<Everywhere>)>,
     tell: &Tell,
 ) -> Result<()> {
+    let wanted = if back.is_some() { "rolled back" } else { "moved" };
     loop {
         let next = shared.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(point) = next else { return Ok(()) };
         let name = format!("{} {}", point.at, point.when);
-        let ran = quietly(config.clone(), Some(point)).await;
+        let ran = quietly(config.clone(), Some(point), back).await;
         let mut result = shared.1.lock().unwrap_or_else(PoisonError::into_inner);
         let said = match ran {
+            Ok((report, _)) if report.verdict != wanted => {
+                result.failed.push(format!("{name}: {}", report.verdict));
+                format!("FAILED: {}", serde_json::to_string(&report).unwrap_or_default())
+            }
             Ok((report, _)) if report.is_good() && report.crashes > 0 => {
                 result.moved += 1;
-                format!("moved, pause {} ms", report.pause_ms)
+                format!("{}, pause {} ms", report.verdict, report.pause_ms)
             }
             Ok((report, _)) if report.is_good() => {
                 result.not_reached.push(name.clone());
-                format!("moved; its journal ended at {}", report.journal)
+                format!("{}; its journal ended at {}", report.verdict, report.journal)
             }
             Ok((report, _)) => {
                 result.lost += report.lost;

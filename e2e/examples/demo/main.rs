@@ -3,20 +3,20 @@
 //! Lab up, data in, a load through a real gateway, one move, a verdict by the load's own ledger. The
 //! last line is JSON. Everything is taken down at the end, or by whatever ends this process.
 
-mod back;
 mod kill;
 mod tell;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use landfall_api::core::Seq;
 use landfall_api::core::journal::{Entry, Record};
 use landfall_api::core::quantity::duration_text;
 use landfall_e2e::load::Strength;
-use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig, Store};
+use landfall_e2e::stage::{Login, Store};
+use landfall_e2e::{CrashPoint, Fence, Report, Router, Stage, StageConfig, back};
 use landfall_lab::seed::Size;
 
 use crate::tell::Tell;
@@ -51,7 +51,7 @@ struct Options {
     #[arg(long, value_name = "K", default_value_t = 1, requires = "kill_at")]
     every: usize,
     /// Roll back when the target has taken writes for that long, such as 15s
-    #[arg(long, value_name = "DURATION", conflicts_with_all = ["kill_at", "manual"])]
+    #[arg(long, value_name = "DURATION", conflicts_with = "manual")]
     roll_back_after: Option<Span>,
     /// Ask at the gates instead of opening them
     #[arg(long, conflicts_with = "kill_at")]
@@ -128,7 +128,8 @@ impl Options {
         };
         let router = self.router;
         let (strength, store) = (Strength::default(), Store::default());
-        Ok(StageConfig { size, strength, access, fence, router, store })
+        let login = Login::default();
+        Ok(StageConfig { size, strength, access, fence, router, store, login })
     }
 }
 
@@ -170,22 +171,19 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
         stage.spec.approve = "person";
     }
     if options.roll_back_after.is_some() {
-        // Accepted is accepted: nobody rolls back behind that.
-        stage.spec.acceptance = Some("person");
-        // The shop has a table without a key, which is to go back like all else.
-        let full = "tables_without_identity = \"full\"".to_owned();
-        stage.spec.extra.push(("way_back", full));
-        // The shop's ledger has no key, so that a doubled row would show.
-        let ledger = "tables_without_identity = \"full\"".to_owned();
-        stage.spec.extra.push(("way_back", ledger));
-        stage.lab.allow_subscriptions().await.context("let the source subscribe")?;
+        back::prepare(&mut stage).await?;
     }
     tell.stage(&stage);
     let bound = Duration::from_mins(20);
     let mut crashes = stage.start().await?;
     let mut written = None;
     if let Some(Span(after)) = options.roll_back_after {
-        let (soaked, on_target) = back::ask(tell, &mut stage, (bound, after)).await?;
+        let mut told = 0;
+        let say = |view: &landfall_api::MoveView| told = tell.rows(view, told);
+        let (soaked, on_target) = back::ask(&mut stage, (bound, after), say).await?;
+        tell.say(&format!(
+            "{on_target} rows were written to the target: $ landfall roll-back shop"
+        ));
         crashes += soaked;
         written = Some(on_target);
     }
@@ -215,10 +213,25 @@ const fn word(when: When) -> &'static str {
     }
 }
 
-/// Runs a move to its end and judges it, without telling.
-async fn quietly(config: StageConfig, crash: Option<CrashPoint>) -> Result<(Report, Vec<bool>)> {
+/// Runs a move to its end and judges it, without telling; with a roll-back when there is to be one.
+async fn quietly(
+    config: StageConfig,
+    crash: Option<CrashPoint>,
+    back: Option<Span>,
+) -> Result<(Report, Vec<bool>)> {
+    const BOUND: Duration = Duration::from_mins(3);
     let mut stage = Stage::set(config, crash).await?;
-    let followed = stage.run(Duration::from_mins(3)).await?;
+    let followed = match back {
+        None => stage.run(BOUND).await?,
+        Some(Span(after)) => {
+            back::prepare(&mut stage).await?;
+            let started = stage.start().await?;
+            let (asked, _) = back::ask(&mut stage, (BOUND, after), |_| {}).await?;
+            let followed = stage.follow(BOUND, landfall_e2e::report::is_over).await?;
+            let crashes = started + asked + followed.crashes;
+            landfall_e2e::stage::Followed { crashes, ..followed }
+        }
+    };
     let intents = intents(&stage).await?;
     Ok((stage.close(&followed).await?, intents))
 }

@@ -117,6 +117,16 @@ pub(crate) async fn moved(stage: Stage, followed: &Followed) -> Report {
     report
 }
 
+/// Ends the load of a roll-back: what the target took is on the source, and nothing is left.
+pub(crate) async fn rolled_back(stage: Stage, followed: &Followed) -> Report {
+    let log = stage.product.log();
+    let report = Box::pin(stage.close(followed)).await.expect("judge the move");
+    assert_eq!(report.verdict, "rolled back", "{report:#?}\n{log}");
+    assert!(report.is_good(), "{report:#?}\n{log}");
+    assert_eq!(report.stranded, 0, "{report:#?}");
+    report
+}
+
 /// Follows to the end and judges.
 pub(crate) async fn moves(mut stage: Stage) -> Report {
     let followed = until_over(&mut stage, Outcome::Moved).await;

@@ -16,6 +16,7 @@ use landfall_core::ids::{Endpoint, SecurityGroupId};
 use landfall_core::journal::{Cause, Commitment, Record};
 use landfall_core::port::Cloud;
 use landfall_core::port::cloud::{GroupMembership, ResourceState, Subject};
+use landfall_core::status::Line;
 use landfall_core::{Action, Fact};
 
 use super::{Drive, Ended, Placed};
@@ -50,17 +51,26 @@ pub(super) struct Guard {
 }
 
 /// Which side is fenced while the move stands there; none before the release and after the end.
+/// A roll-back that has not held anybody yet leaves the source fenced as it was, however long it
+/// stands there; inside its pause the steps look for themselves.
 pub(super) fn fenced_side(view: &View) -> Option<Fenced> {
     let (status, spec) = (&view.status, &view.spec);
-    if status.commitment == Commitment::Revocable || status.is_finished() {
+    let line = match (status.line, status.commitment) {
+        (Line::Migrate, Commitment::Revocable) => return None,
+        (Line::Migrate, Commitment::Committed) => Line::Migrate,
+        (Line::Reverse, Commitment::Revocable) if view.facts.held_since.is_some() => return None,
+        (Line::Reverse, Commitment::Revocable) => Line::Migrate,
+        (Line::Reverse, Commitment::Committed) => Line::Reverse,
+    };
+    if status.is_finished() {
         return None;
     }
     let mut shut = vec![spec.cutover.quarantine_group.clone()];
     if status.step == RetireSource::ID {
         shut.extend(spec.retire.inspection_group.clone());
     }
-    let subject = side::subject(spec, status.line);
-    Some(Fenced { subject, shut, at: side::origin(&view.facts).cloned() })
+    let subject = side::subject(spec, line);
+    Some(Fenced { subject, shut, at: side::loser(&view.facts, line).cloned() })
 }
 
 impl Fenced {

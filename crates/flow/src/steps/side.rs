@@ -16,8 +16,13 @@ use super::source_endpoint;
 use crate::step::Look;
 
 /// Where writes went before the hold.
-pub(crate) fn origin(facts: &Facts) -> Option<&Endpoint> {
-    match facts.line {
+pub(super) fn origin(facts: &Facts) -> Option<&Endpoint> {
+    loser(facts, facts.line)
+}
+
+/// Where writes go before the hold of a line.
+pub(crate) fn loser(facts: &Facts, line: Line) -> Option<&Endpoint> {
+    match line {
         Line::Migrate => source_endpoint(facts),
         Line::Reverse => facts.way_back.target.as_ref(),
     }
@@ -41,7 +46,7 @@ pub(super) const fn way_out(line: Line) -> &'static str {
 
 /// The side that is fenced, as AWS shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub(super) struct Origin {
     /// The instance, or the cluster.
     pub subject: Subject,
     /// What takes the writes there, and is rebooted.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use landfall_core::journal::{Commitment, NewEntry, Record, Request};
+use landfall_core::journal::{Cause, Commitment, NewEntry, Record, Request};
 use landfall_core::spec::Approval;
 use landfall_core::status::{Line, Outcome};
 use landfall_core::{Code, Problem};
@@ -311,5 +311,30 @@ fn a_way_back_that_broke_in_the_soak_stops_a_roll_back_before_anybody_is_held() 
     bench.world.meddle(|world| world.change_source());
     bench.ask(Request::Resume { by: "ann".to_owned() }).unwrap();
     let ended = bench.drive_alone(&Counting::default(), &Healthy);
+    assert_eq!(ended, Some(Ended::Finished(Outcome::RolledBack)), "{}", bench.tail());
+}
+
+#[test]
+fn a_source_that_is_opened_while_a_roll_back_stands_still_is_shut_again() {
+    let bench = soaking(Way::Terminate);
+    bench.start();
+    let asking = Strike::does(Moment::After, at_the_gate, || {
+        bench.ask(roll_back(None)).unwrap();
+        bench.world.meddle(|world| world.change_target());
+    });
+    bench.drive_with("first", &Counting::default(), &asking);
+    bench.assert_stopped_by(Code::WayBackBroken);
+    bench.world.meddle(|world| world.regroup_source(&["sg-app".into()]));
+    // Nobody resumes: a driver that only stands there shuts it.
+    let resumed = Mutex::new(false);
+    let shut =
+        |entry: &NewEntry| matches!(&entry.record, Record::Intended { cause: Cause::Watch, .. });
+    let mending = Strike::does(Moment::After, shut, || {
+        *resumed.lock().unwrap() = true;
+        bench.world.meddle(|world| world.change_source());
+        bench.ask(Request::Resume { by: "ann".to_owned() }).unwrap();
+    });
+    let ended = bench.drive_alone(&Counting::default(), &mending);
+    assert!(*resumed.lock().unwrap(), "{}", bench.tail());
     assert_eq!(ended, Some(Ended::Finished(Outcome::RolledBack)), "{}", bench.tail());
 }
