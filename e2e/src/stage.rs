@@ -111,7 +111,7 @@ impl Default for StageConfig {
 /// A lab, a gateway, the product and a load.
 pub struct Stage {
     /// The lab.
-    pub lab: Lab,
+    pub lab: Box<Lab>,
     /// The product.
     pub product: Product,
     /// The spec that `run` uses.
@@ -161,7 +161,8 @@ impl Stage {
         // PostgreSQL runs as another user and must get to its data.
         open_to_all(folder.path())?;
         let dir = folder.path().to_owned();
-        let lab = Lab::up(laboratory(&config, &dir)).await.context("bring up the lab")?;
+        let lab = Box::pin(Lab::up(laboratory(&config, &dir))).await.context("bring up the lab")?;
+        let lab = Box::new(lab);
         let source = lab.source().clone();
         fill(&source, config.size).await?;
         count_statements(&lab, &source).await?;

@@ -46,9 +46,10 @@ mod tests {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             for (at, _) in text.match_indices("()") {
-                let word = text[..at].rsplit(|c: char| !c.is_ascii_lowercase() && c != '_').next();
+                let (before, _) = text.split_at(at);
+                let word = before.rsplit(|c: char| !c.is_ascii_lowercase() && c != '_').next();
                 let Some(word) = word else { continue };
-                let asked = text[..at - word.len()].ends_with('.');
+                let asked = before.strip_suffix(word).is_some_and(|rest| rest.ends_with('.'));
                 let verb = VERBS.iter().any(|verb| word.starts_with(verb));
                 if asked
                     && (verb || word == "register_db_proxy_targets" || word == "reboot_db_instance")

@@ -25,7 +25,7 @@ pub(crate) async fn measure(runs: usize, megabytes: u32, router: Router) -> Resu
             .context("set the stage")?;
         back::prepare(&mut stage).await?;
         stage.start().await?;
-        back::ask(&mut stage, (BOUND, SOAK), |_| {}).await?;
+        Box::pin(back::ask(&mut stage, (BOUND, SOAK), |_| {})).await?;
         let followed = stage.follow(BOUND, report::is_over).await?;
         let facts = &followed.view.facts;
         let before = facts.forward.as_deref().context("nothing was rolled back")?;

@@ -98,10 +98,10 @@ enum What {
 async fn main() -> ExitCode {
     let done = match Options::parse().what {
         What::Cutover { runs, megabytes, router, reverse: true } => {
-            back::measure(runs, megabytes, router).await
+            Box::pin(back::measure(runs, megabytes, router)).await
         }
         What::Cutover { runs, megabytes, router, reverse: false } => {
-            cutover(runs, megabytes, router).await
+            Box::pin(cutover(runs, megabytes, router)).await
         }
         What::Route { runs, held, proxies } => route(runs, &held, proxies).await,
         What::Path { runs, seconds } => path::measure(runs, seconds).await,

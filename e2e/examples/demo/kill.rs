@@ -37,7 +37,7 @@ pub(crate) async fn everywhere(options: &Options, tell: &Tell) -> Result<bool> {
     let (config, back) = (options.stage()?, options.roll_back_after);
     tell.say("Reference run, to see how long the journal is …");
     let (reference, intents) =
-        quietly(config.clone(), None, back).await.context("reference run")?;
+        Box::pin(quietly(config.clone(), None, back)).await.context("reference run")?;
     tell.say(&format!("{} entries, verdict {}", intents.len(), reference.verdict));
     let points: VecDeque<CrashPoint> =
         points(&intents).into_iter().step_by(options.every).collect();
@@ -80,7 +80,7 @@ async fn worker(
         let next = shared.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(point) = next else { return Ok(()) };
         let name = format!("{} {}", point.at, point.when);
-        let ran = quietly(config.clone(), Some(point), back).await;
+        let ran = Box::pin(quietly(config.clone(), Some(point), back)).await;
         let mut result = shared.1.lock().unwrap_or_else(PoisonError::into_inner);
         let said = match ran {
             Ok((report, _)) if report.verdict != wanted => {

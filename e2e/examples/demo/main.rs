@@ -139,7 +139,7 @@ async fn main() -> ExitCode {
     let tell = Tell::new(options.json);
     let done = match options.kill_at {
         Some(KillAt::All) => Box::pin(kill::everywhere(&options, &tell)).await,
-        Some(KillAt::One(_)) | None => one(&options, &tell).await,
+        Some(KillAt::One(_)) | None => Box::pin(one(&options, &tell)).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -180,7 +180,7 @@ async fn one(options: &Options, tell: &Tell) -> Result<bool> {
     if let Some(Span(after)) = options.roll_back_after {
         let mut told = 0;
         let say = |view: &landfall_api::MoveView| told = tell.rows(view, told);
-        let (soaked, on_target) = back::ask(&mut stage, (bound, after), say).await?;
+        let (soaked, on_target) = Box::pin(back::ask(&mut stage, (bound, after), say)).await?;
         tell.say(&format!(
             "{on_target} rows were written to the target: $ landfall roll-back shop"
         ));
@@ -226,7 +226,7 @@ async fn quietly(
         Some(Span(after)) => {
             back::prepare(&mut stage).await?;
             let started = stage.start().await?;
-            let (asked, _) = back::ask(&mut stage, (BOUND, after), |_| {}).await?;
+            let (asked, _) = Box::pin(back::ask(&mut stage, (BOUND, after), |_| {})).await?;
             let followed = stage.follow(BOUND, landfall_e2e::report::is_over).await?;
             let crashes = started + asked + followed.crashes;
             landfall_e2e::stage::Followed { crashes, ..followed }

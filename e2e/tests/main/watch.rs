@@ -27,7 +27,7 @@ pub(crate) async fn stage_with_gates() -> Stage {
 
 /// Starts the move of the stage's spec, as it is at this moment.
 pub(crate) async fn start(stage: &mut Stage) {
-    stage.start().await.expect("start the move");
+    Box::pin(stage.start()).await.expect("start the move");
 }
 
 /// Starts the move with this text instead of the stage's.
@@ -38,7 +38,7 @@ pub(crate) async fn start_text(stage: &Stage, spec_toml: String) {
 
 /// Follows until the view is as wanted; a dead orchestrator is started again.
 pub(crate) async fn until(stage: &mut Stage, wanted: impl FnMut(&MoveView) -> bool) -> Followed {
-    stage.follow(LONG, wanted).await.expect("follow the move")
+    Box::pin(stage.follow(LONG, wanted)).await.expect("follow the move")
 }
 
 /// Until the move stands at a problem.

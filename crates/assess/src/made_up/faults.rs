@@ -339,7 +339,7 @@ pub(crate) const OF_THE_GATEWAY: &[Fault] = &[
         case.spec.access = None;
     }),
     alone("way_back.arm", N, "way_back.arm is off", |case| {
-        case.spec.way_back.arm = landfall_core::spec::ArmWayBack::Off;
+        case.spec.way_back.arm = spec::ArmWayBack::Off;
     }),
 ];
 

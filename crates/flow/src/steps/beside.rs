@@ -42,7 +42,7 @@ pub(super) enum Next {
     /// Give this order.
     Order(Box<Action>),
     /// Remember this.
-    Learn(Fact),
+    Learn(Box<Fact>),
     /// AWS is at work.
     Wait { why: String, reading: String },
     /// Nothing is left to do here.
@@ -154,7 +154,7 @@ fn settle(
 ) -> Next {
     let warned = |text: String| {
         let text = format!("{what} is yours to finish: {text}");
-        Next::Learn(Fact::Warned { about: what.to_owned(), text })
+        Next::Learn(Box::new(Fact::Warned { about: what.to_owned(), text }))
     };
     match decided {
         Decided::Order(order) => {
@@ -165,7 +165,9 @@ fn settle(
                 None => Next::Order(Box::new(action)),
             }
         }
-        Decided::Ready(state) => Next::Learn(Fact::Equipped { what: what.to_owned(), state }),
+        Decided::Ready(state) => {
+            Next::Learn(Box::new(Fact::Equipped { what: what.to_owned(), state }))
+        }
         Decided::Cannot(text) => warned(text),
         Decided::Wait(reading) if waited >= patience => {
             let patience = duration_text::to_text(patience);
@@ -340,9 +342,13 @@ mod tests {
     fn at(second: i64, facts: &Facts, seen: &Beside) -> String {
         match next(&spec(), facts, seen, Timestamp::from_second(second).unwrap()) {
             Next::Order(order) => order.to_string(),
-            Next::Learn(Fact::Warned { text, .. }) => text,
-            Next::Learn(Fact::Equipped { what, state }) => format!("{what}: {state}"),
-            Next::Learn(other) => format!("{other:?}"),
+            Next::Learn(fact) => {
+                if let Fact::Warned { text, .. } = *fact {
+                    return text;
+                }
+                let Fact::Equipped { what, state } = *fact else { return format!("{fact:?}") };
+                format!("{what}: {state}")
+            }
             Next::Wait { why, reading } => format!("wait for {why} ({reading})"),
             Next::Settled => "settled".to_owned(),
         }

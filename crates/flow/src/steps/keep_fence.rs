@@ -68,7 +68,7 @@ impl Step for KeepFence {
         if let Some(beside) = &seen.beside {
             match beside::next(spec, facts, beside, seen.now) {
                 Next::Order(order) => return Plan::act(*order),
-                Next::Learn(fact) => return Plan::Learn(fact),
+                Next::Learn(fact) => return Plan::Learn(*fact),
                 Next::Wait { why, reading } => under_way = Some(Plan::wait(spec, why, reading)),
                 Next::Settled => {}
             }

@@ -113,7 +113,9 @@ pub(super) async fn find(look: &Look<'_>) -> Result<Option<Origin>, Failure> {
             let instance = cloud.instance(&writer).await?.map(|instance| instance.state);
             let state = match cluster.state {
                 ResourceState::Available => instance.unwrap_or(ResourceState::Available),
-                other => other,
+                other @ (ResourceState::Busy(_)
+                | ResourceState::Failed(_)
+                | ResourceState::Deleting) => other,
             };
             Some(Origin { subject, writer, groups: cluster.security_groups, state })
         }

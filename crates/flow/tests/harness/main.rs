@@ -23,8 +23,9 @@ mod lost;
 mod moves;
 #[cfg(test)]
 mod pause;
+#[cfg(test)]
 mod roll_back;
-
+#[cfg(test)]
 mod routers;
 #[cfg(test)]
 mod stage;

@@ -91,14 +91,14 @@ fn a_crash_at_every_write_of_a_roll_back_changes_nothing() {
     let gate = writes.iter().position(at_the_gate).unwrap();
     let mut tried = 0;
     for (index, entry) in writes.iter().enumerate().skip(gate + 1) {
-        let moments = match entry.record {
-            Record::Finished { .. } => continue,
-            // Right after the intent, and when its effect is there and its answer is not.
-            Record::Intended { .. } => {
-                vec![(index + 1, Moment::After), (index + 2, Moment::Before)]
-            }
-            _ => vec![(index + 1, Moment::After)],
-        };
+        if matches!(entry.record, Record::Finished { .. }) {
+            continue;
+        }
+        let mut moments = vec![(index + 1, Moment::After)];
+        if matches!(entry.record, Record::Intended { .. }) {
+            // When its effect is there and its answer is not.
+            moments.push((index + 2, Moment::Before));
+        }
         for (n, moment) in moments {
             dies_once(n, moment);
             tried += 1;

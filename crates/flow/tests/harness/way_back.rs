@@ -29,9 +29,9 @@ fn is_of_way_back(action: &Action) -> bool {
 /// The orders for the way back that were given, by their words.
 fn orders(bench: &Bench) -> Vec<String> {
     let entries = bench.entries();
-    let of = |record: &Record| match record {
-        Record::Intended { action, .. } if is_of_way_back(action) => Some(action.to_string()),
-        _ => None,
+    let of = |record: &Record| {
+        let Record::Intended { action, .. } = record else { return None };
+        is_of_way_back(action).then(|| action.to_string())
     };
     entries.iter().filter_map(|entry| of(&entry.record)).collect()
 }
@@ -141,7 +141,9 @@ fn switched_off_nothing_of_it_happens() {
 }
 
 /// What stands against it before the hold, and the words that say so.
-const OBSTACLES: [(fn(&mut Circumstances), &str); 4] = [
+type Obstacle = (fn(&mut Circumstances), &'static str);
+
+const OBSTACLES: [Obstacle; 4] = [
     (
         |world| world.without_identity = vec!["public.events".to_owned()],
         "database shop: 1 table (public.events) without a replica identity",
@@ -209,7 +211,9 @@ fn tables_without_identity_go_back_whole_or_are_told_as_lost() {
 }
 
 /// What goes wrong at the last moment, and the words that say so.
-const LAST_MOMENT: [(fn(&mut Meddling<'_>), &str); 4] = [
+type Blow = (fn(&mut Meddling<'_>), &'static str);
+
+const LAST_MOMENT: [Blow; 4] = [
     (|world| world.way_back().applying = Applying::Idle, "is not streamed from"),
     (|world| world.way_back().path = Err("no route to host".to_owned()), "no route to host"),
     (
@@ -252,9 +256,11 @@ fn what_fails_in_the_pause_undoes_a_move_that_requires_it() {
         assert_eq!(ended, Some(Ended::Finished(Outcome::Undone)), "{words}: {}", bench.tail());
         judge(&bench, &before, Outcome::Undone);
         let why = bench.store.last(bench.name(), |_| ()).and_then(|()| {
-            bench.entries().into_iter().find_map(|entry| match entry.record {
-                Record::Requested { request: Request::Abort { why, .. } } => Some(why),
-                _ => None,
+            bench.entries().into_iter().find_map(|entry| {
+                let Record::Requested { request: Request::Abort { why, .. } } = entry.record else {
+                    return None;
+                };
+                Some(why)
             })
         });
         assert!(why.is_some_and(|why| why.contains(words)), "{words}: {}", bench.tail());
@@ -319,12 +325,10 @@ fn what_a_roll_back_would_meet_is_told_in_the_soak_and_taken_back() {
         let ended = bench.drive_with("first", &Counting::default(), &both);
         assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{}", bench.tail());
         judge(&bench, &before, Outcome::Moved);
-        let said = bench.entries().into_iter().find_map(|entry| match entry.record {
-            Record::Learned { fact } => match *fact {
-                Fact::Warned { about, text } if about == trouble.about => Some(text),
-                _ => None,
-            },
-            _ => None,
+        let said = bench.entries().into_iter().find_map(|entry| {
+            let Record::Learned { fact } = entry.record else { return None };
+            let Fact::Warned { about, text } = *fact else { return None };
+            (about == trouble.about).then_some(text)
         });
         let said = said.unwrap_or_else(|| panic!("nothing is said of {}", trouble.words));
         assert!(said.contains(trouble.words), "{said}");

@@ -148,7 +148,7 @@ async fn a_restarted_process_releases_what_the_first_one_pointed() {
         epoch: 7,
         passage: landfall_core::port::router::Passage::default(),
     };
-    landfall_core::journal::Store::put_route(store.as_ref(), &stored).await.expect("stored");
+    landfall_core::journal::Store::put_route(store.as_ref(), &stored, None).await.expect("stored");
     let fourth = router(&store, gateway(&spec(knot.address, port), key()));
     followed(&fourth, 7).await;
     assert_eq!(

@@ -392,7 +392,8 @@ async fn a_store_in_trouble_refuses_acts_and_leaves_traffic_alone() {
     ];
     for (trouble, kind) in troubles {
         world.store.get_into(trouble);
-        let refused = world.control.router.act(&hold("orders", 2), None).await.expect_err("no store");
+        let refused =
+            world.control.router.act(&hold("orders", 2), None).await.expect_err("no store");
         assert_eq!(refused.kind, kind, "{refused}");
         let unseen = world.control.router.view(&ServiceName::new("orders")).await;
         assert_eq!(unseen.expect_err("no store").kind, kind);

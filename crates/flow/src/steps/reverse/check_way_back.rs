@@ -136,8 +136,7 @@ fn troubles(facts: &Facts, ends: &Ends) -> Vec<String> {
         match publisher.slot.as_ref().map(|slot| slot.state) {
             None => say("the slot on the target is gone".to_owned()),
             Some(SlotState::Lost) => {
-                say("the target dropped WAL that the source still needs (wal_status lost)"
-                    .to_owned())
+                say("the target dropped WAL that the source needs (wal_status lost)".to_owned());
             }
             Some(SlotState::Inactive) => say("nobody reads the slot on the target".to_owned()),
             Some(SlotState::Active) => {}
@@ -148,7 +147,7 @@ fn troubles(facts: &Facts, ends: &Ends) -> Vec<String> {
                 say("the subscription on the source is disabled".to_owned());
             }
             Some(one) if one.worker.is_none() => {
-                say("the source's apply worker does not run; its log says why".to_owned())
+                say("the source's apply worker does not run; its log says why".to_owned());
             }
             Some(_) => {}
         }
