@@ -30,7 +30,7 @@ pub fn of(present: &[Answer]) -> Vec<Question> {
     EACH.iter().filter(can).map(|(_, question)| *question).collect()
 }
 
-/// The functions of [`EACH`] that are there.
+/// Those of the needed functions that are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Functions {
     /// By name.

@@ -3,7 +3,8 @@
 //! It is no step: nothing waits for it, and a measurement that fails is a measurement that is not
 //! there. CloudWatch's points keep AWS's timestamps, and what Landfall slept through is read later;
 //! what SQL shows carries ours. It measures from the replica's creation until the hold, never
-//! inside the pause. From the release on it measures what flows back. When it dies here, what was put is kept and the rest is measured anew.
+//! inside the pause; from the release on, what flows back. When it dies here, what was put is kept
+//! and the rest is measured anew.
 
 use futures_util::future::join3;
 use jiff::{SignedDuration, Timestamp};

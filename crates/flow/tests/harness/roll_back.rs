@@ -189,7 +189,10 @@ fn a_roll_back_that_cannot_drain_in_its_budget_goes_back_to_the_target() {
     let ended = bench.drive_alone(&Counting::default(), &Both(&first, &second));
     assert_eq!(ended, Some(Ended::Finished(Outcome::Moved)), "{}", bench.tail());
     judge(&bench, &before, Outcome::Moved);
-    let by = |record: &Record| matches!(record, Record::Requested { request: Request::Abort { by, .. } } if by == "the pause budget");
+    let by = |record: &Record| {
+        let Record::Requested { request: Request::Abort { by, .. } } = record else { return false };
+        by == "the pause budget"
+    };
     assert!(bench.entries().iter().any(|entry| by(&entry.record)), "{}", bench.tail());
 }
 
