@@ -54,8 +54,7 @@ pub(crate) struct Common {
     /// Directory of the state [default: $XDG_STATE_HOME/landfall or ~/.local/state/landfall]
     #[arg(long, global = true, value_name = "DIR", env = "LANDFALL_STATE", hide_env_values = true)]
     pub(crate) state: Option<PathBuf>,
-    /// A PostgreSQL database as the store, for several servers: postgres://USER@HOST:PORT/DATABASE
-    /// [default: a file in the state directory]
+    /// A PostgreSQL as the store, for several servers: postgres://USER@HOST:PORT/DATABASE
     #[arg(long, global = true, value_name = "URL", env = "LANDFALL_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Where its password is: file:PATH or env:VARIABLE

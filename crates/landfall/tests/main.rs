@@ -62,7 +62,7 @@ fn what_is_typed_wrong_is_exit_1_with_nothing_on_stdout() {
     std::fs::write(home.path().join("bad.toml"), SPEC.replace("[route]", "[rout]")).unwrap();
     for (arguments, told) in [
         (&["frobnicate"][..], "unrecognized subcommand"),
-        (&["explain", "99"], "LF-001 to LF-047"),
+        (&["explain", "99"], "LF-001 to LF-049"),
         (&["status", "nope"], "LF-036: no move is named nope"),
         (&["plan", "absent.toml"], "absent.toml"),
         (&["plan", "bad.toml"], "did you mean [route]?"),
@@ -101,7 +101,7 @@ fn json_is_on_stdout_and_problems_are_json_on_stderr() {
 fn every_code_is_explained() {
     let home = home();
     let (exit, list, _) = run(home.path(), &["explain"]);
-    assert!(exit == 0 && list.lines().count() == 47, "{list}");
+    assert!(exit == 0 && list.lines().count() == 49, "{list}");
     let (_, page, _) = run(home.path(), &["explain", "14"]);
     assert!(page.starts_with("# LF-014: "), "{page}");
 }

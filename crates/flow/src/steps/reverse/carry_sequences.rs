@@ -60,6 +60,11 @@ impl Step for CarrySequences {
     }
 }
 
+/// The sequences of the target that the source does not have.
+pub(super) fn missing(target: &Sequences, source: &Sequences) -> Vec<String> {
+    compare(target, source).missing
+}
+
 fn compare(target: &Sequences, source: &Sequences) -> Seen {
     let mut seen = Seen { behind: BTreeMap::new(), missing: vec![] };
     for (database, sequences) in target {
@@ -83,4 +88,27 @@ fn not_there(count: usize, first: &str) -> Problem {
         "They were made since the release: make them on the source too, then run `landfall \
          resume`. `landfall abort` leaves the target in charge.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::port::way_back::IsCalled;
+
+    use super::*;
+
+    fn one(values: &[(&str, i64)]) -> Sequences {
+        let value =
+            |last_value| SequenceValue { last_value, is_called: IsCalled::Called, increment: 1 };
+        let all = values.iter().map(|(name, last)| ((*name).to_owned(), value(*last))).collect();
+        BTreeMap::from([(DatabaseName::new("shop"), all)])
+    }
+
+    #[test]
+    fn only_what_is_behind_is_set_and_none_is_lowered() {
+        let target = one(&[("public.a", 7), ("public.b", 3), ("public.new", 1)]);
+        let seen = compare(&target, &one(&[("public.a", 5), ("public.b", 9)]));
+        let names: Vec<_> = seen.behind.values().flat_map(BTreeMap::keys).collect();
+        assert_eq!(names, ["public.a"]);
+        assert_eq!(seen.missing, ["shop: public.new"]);
+    }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::try_join3;
+use futures_util::future::{try_join, try_join3};
 use jiff::Timestamp;
 use landfall_core::action::Apply;
 use landfall_core::facts::AcceptedLoss;
@@ -24,6 +24,7 @@ use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::super::{endpoint, source_endpoint, target};
+use super::carry_sequences::missing as missing_sequences;
 use crate::step::{Look, Plan, Step};
 
 /// How long the replication may take to come close, before anybody waits.
@@ -39,6 +40,8 @@ pub(super) struct Ends {
     subscriber: BTreeMap<DatabaseName, SubscriberView>,
     /// The source's tables, to be compared with the target's.
     source: BTreeMap<DatabaseName, BTreeMap<String, String>>,
+    /// Sequences that only the target has.
+    sequences: Vec<String>,
 }
 
 /// The target, and what leads from it.
@@ -120,11 +123,13 @@ async fn ends(
     source: &Endpoint,
 ) -> Result<Ends, Failure> {
     let of_source = database.survey(source);
-    let (publisher, subscriber, of_source) =
-        try_join3(database.publisher(target, name), database.subscriber(source, name), of_source)
-            .await?;
+    let ends =
+        try_join3(database.publisher(target, name), database.subscriber(source, name), of_source);
+    let sequences = try_join(database.sequences(target), database.sequences(source));
+    let ((publisher, subscriber, of_source), (theirs, ours)) = try_join(ends, sequences).await?;
     let fingerprint = |(name, survey): (DatabaseName, Survey)| (name, survey.fingerprint);
-    Ok(Ends { publisher, subscriber, source: of_source.into_iter().map(fingerprint).collect() })
+    let source = of_source.into_iter().map(fingerprint).collect();
+    Ok(Ends { publisher, subscriber, source, sequences: missing_sequences(&theirs, &ours) })
 }
 
 /// What keeps something from flowing back, one sentence each.
@@ -164,6 +169,10 @@ fn troubles(facts: &Facts, ends: &Ends) -> Vec<String> {
     }
     for database in ends.source.keys().filter(|name| !ends.publisher.contains_key(*name)) {
         found.push(format!("database {database} is not on the target any more"));
+    }
+    if let Some(first) = ends.sequences.first() {
+        let count = ends.sequences.len();
+        found.push(format!("{count} sequences are not on the source (such as {first})"));
     }
     found
 }

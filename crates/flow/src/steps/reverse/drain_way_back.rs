@@ -134,3 +134,37 @@ fn behind(
         None => Some(format!("database {name}: the slot is gone")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::port::way_back::{SlotState, WayBackSlot};
+    use landfall_core::quantity::ByteCount;
+
+    use super::*;
+
+    #[test]
+    fn both_the_row_and_the_slot_must_say_so() {
+        let shop = DatabaseName::new("shop");
+        let view = |confirmed: Option<u64>| PublisherView {
+            slot: Some(WayBackSlot {
+                state: SlotState::Active,
+                confirmed: confirmed.map(Lsn),
+                retained: ByteCount(0),
+                safe_wal: None,
+            }),
+            ..PublisherView::default()
+        };
+        let there = Some(&MarkerView::Visible { flush_lsn: None });
+        let behind = |marker, confirmed| behind(&shop, marker, &view(confirmed), Lsn(100));
+        assert_eq!(behind(there, Some(100)), None);
+        for (marker, confirmed) in [
+            (there, Some(99)),
+            (there, None),
+            (Some(&MarkerView::Absent), Some(200)),
+            (Some(&MarkerView::NoTable), Some(200)),
+            (None, Some(200)),
+        ] {
+            assert!(behind(marker, confirmed).is_some(), "{marker:?} {confirmed:?}");
+        }
+    }
+}
