@@ -11,13 +11,15 @@ use landfall_core::failure::FailureKind;
 use landfall_core::ids::SecurityGroupId;
 use landfall_core::journal::{NewEntry, Record, Request};
 use landfall_core::port::{Clock, Router};
+use landfall_core::spec::ArmWayBack;
 use landfall_core::status::{Course, Outcome};
 use landfall_core::{Action, Code};
 use landfall_flow::Ended;
 use landfall_flow::sim::{Beat, Fate, Footprint, Sight, Tap, Watch};
 
 use crate::stage::{
-    Counting, Healthy, Moment, SECOND, Strike, WAYS, Way, abort, completed, entered, judge, started,
+    Counting, Healthy, Moment, SECOND, Strike, WAYS, Way, abort, bench, completed, entered, judge,
+    started,
 };
 use crate::support::{Bench, UntilStopped};
 
@@ -199,7 +201,10 @@ fn the_source_is_opened_again_though_no_server_answers() {
 
 #[test]
 fn the_route_goes_back_though_the_target_does_not_answer() {
-    let (bench, _) = started(Way::Terminate);
+    let mut bench = bench(Way::Terminate);
+    // Its subscription is dropped on the source, which does not answer here either.
+    bench.spec.way_back.arm = ArmWayBack::Off;
+    bench.start();
     let blind = Blind::default();
     let strike = Strike::does(Moment::After, completed("cutover.point_at_target"), || {
         blind.0.store(true, Ordering::Relaxed);
