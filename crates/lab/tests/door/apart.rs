@@ -72,7 +72,7 @@ async fn it_is_found_asked_and_taken_down_without_a_trace() {
     let (_, listing) = status(&dir).await.unwrap();
     let listing = listing.unwrap();
     assert_eq!((listing.faults.len(), listing.requests), (1, 1));
-    assert_eq!(listing.instances[0].admitted.len(), 4);
+    assert_eq!(listing.instances[0].admitted.len(), 5);
     client.clear(None).await.unwrap();
     assert_eq!(client.requests().await.unwrap()[0].action, "DescribeDBInstances");
 
