@@ -138,7 +138,7 @@ async fn what_the_server_holds_is_told() {
 
     let settings: setting::Settings = of_server(&answers);
     assert_eq!(settings.wal_level, "logical");
-    assert_eq!(settings.preloaded, Some(vec![]));
+    assert_eq!(settings.preloaded, Some(vec!["pg_stat_statements".to_owned()]));
     let prepared = settings.set.items.iter().find(|s| s.name == "max_prepared_transactions");
     assert_eq!(prepared.unwrap().value.as_deref(), Some("5"));
     let setting::RoleSettings(own) = of_server(&answers);
@@ -284,7 +284,7 @@ async fn what_a_role_may_not_see_is_not_looked_at() {
     let connected: activity::Connections = of_server(&answers);
     assert_eq!(connected.hidden, 0, "the grant that is advised is the remedy");
     let settings: setting::Settings = of_server(&answers);
-    assert_eq!(settings.preloaded, Some(vec![]));
+    assert_eq!(settings.preloaded, Some(vec!["pg_stat_statements".to_owned()]));
     drop(client);
 }
 
