@@ -5,7 +5,7 @@
 //! Undo: refused; a deleted source comes back from its final snapshot.
 //! If it dies here: the snapshot is complete before the deletion is ordered.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use landfall_core::action::CloudAction;
 use landfall_core::failure::Failure;
 use landfall_core::port::cloud::{Instance, ResourceState, Snapshot};
@@ -14,10 +14,7 @@ use landfall_core::{Code, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Membership, groups_are};
-use crate::step::{Look, Plan, Step};
-
-/// AWS refuses calls that are signed by a clock further off than this.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+use crate::step::{Look, Plan, SKEW_AT_MOST, Step};
 
 /// The last step.
 pub struct RetireSource;
@@ -70,9 +67,7 @@ impl Step for RetireSource {
 
 /// Whether a snapshot is of an earlier move of this name: it does not hold what the source has now.
 fn is_old(facts: &Facts, taken: Timestamp) -> bool {
-    facts
-        .held_since
-        .is_none_or(|held| taken.saturating_add(CLOCKS_DIFFER).is_ok_and(|at| at < held))
+    facts.held_since.is_none_or(|held| taken.saturating_add(SKEW_AT_MOST).is_ok_and(|at| at < held))
 }
 
 /// Whether the target's own backups hold what was written to it. Until then the source is the only

@@ -230,9 +230,11 @@ pub(super) fn acknowledged(spec: &Spec, facts: &Facts, seen: &Services, order: O
     let follow = seen.somebody_follows(&behind, order);
     let then = match (spec.route.stragglers, order) {
         (Stragglers::GoOn, _) if follow => left_behind(&behind, &words, order),
-        (Stragglers::Undo, Order::Hold) => {
-            Plan::GiveUp(format!("{}: {}", problem.primary, words.join("; ")))
-        }
+        (Stragglers::Undo, Order::Hold) => Plan::GiveUp(format!(
+            "route.stragglers = \"undo\": {}: {}",
+            problem.primary,
+            words.join("; ")
+        )),
         (Stragglers::Stop | Stragglers::GoOn | Stragglers::Undo, _) => return wait(patience),
     };
     // Our own count ends the wait: it begins anew when another driver takes over, because proxies
