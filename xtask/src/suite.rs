@@ -20,6 +20,7 @@ use crate::{metadata, out, product, program};
 const STARTS_SERVERS: &[&str] = &[
     "landfall",
     "landfall-aws",
+    "landfall-cdc",
     "landfall-lab",
     "landfall-postgres",
     "landfall-route",

@@ -67,23 +67,8 @@ async fn same(stage: &Stage, database: &str, sql: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_target_takes_is_on_the_source_until_the_move_is_accepted() {
-    let mut stage = stage_with_gates().await;
-    furnish(&stage).await;
-    let mut before = Vec::new();
-    for database in DATABASES {
-        before.push(ask(&stage, SOURCE, database, OURS).await);
-    }
-    for line in ["arm = \"required\"", "tables_without_identity = \"full\""] {
-        stage.spec.extra.push(("way_back", line.to_owned()));
-    }
-    start(&mut stage).await;
-    until_gate(&mut stage, "approve_cutover").await;
-    stage.order("approve", Some("approve_cutover")).await.expect("approve");
-    let view = until_gate(&mut stage, "accept").await;
-    assert!(view.facts.way_back.is_armed(), "{:#?}", view.facts.way_back);
-
-    // The load goes on, now on the target; what it has acknowledged so far must arrive.
-    stage.load().unwrap().go_on_for(50, LONG).await.expect("see the load run");
+    let (mut stage, before) = Box::pin(soaking()).await;
+    // What the load has acknowledged so far, now on the target, must arrive.
     let newest = ask(&stage, TARGET, "shop", "select max(written_at) from workload_ledger").await;
     let rows = format!(
         "select count(*) || ' ' || sum(seq) from workload_ledger where written_at <= '{}'",
@@ -103,19 +88,19 @@ async fn what_the_target_takes_is_on_the_source_until_the_move_is_accepted() {
 
     stage.order("approve", Some("accept")).await.expect("accept");
     let followed = until_over(&mut stage, Outcome::Moved).await;
-    for instance in [SOURCE, TARGET] {
-        for (database, before) in DATABASES.iter().zip(&before) {
-            let left = ask(&stage, instance, database, OURS).await;
-            assert_eq!(left, *before, "in {database} of {instance}");
-        }
-    }
+    as_before(&stage, &before).await;
     moved(stage, &followed).await;
 }
 
-/// A move of three databases that stands at its acceptance, its way back armed.
-async fn soaking() -> Stage {
+/// A move of three databases that stands at its acceptance, its way back armed, while the load
+/// writes to the target; and what each database had of what a way back is made of.
+async fn soaking() -> (Stage, Vec<Vec<String>>) {
     let mut stage = stage_with_gates().await;
     furnish(&stage).await;
+    let mut before = Vec::new();
+    for database in DATABASES {
+        before.push(ask(&stage, SOURCE, database, OURS).await);
+    }
     for line in ["arm = \"required\"", "tables_without_identity = \"full\""] {
         stage.spec.extra.push(("way_back", line.to_owned()));
     }
@@ -125,12 +110,22 @@ async fn soaking() -> Stage {
     let view = until_gate(&mut stage, "accept").await;
     assert!(view.facts.way_back.is_armed(), "{:#?}", view.facts.way_back);
     stage.load().unwrap().go_on_for(50, LONG).await.expect("see the load run");
-    stage
+    (stage, before)
+}
+
+/// Neither server has more of it than the source had before.
+async fn as_before(stage: &Stage, before: &[Vec<String>]) {
+    for instance in [SOURCE, TARGET] {
+        for (database, before) in DATABASES.iter().zip(before) {
+            let left = ask(stage, instance, database, OURS).await;
+            assert_eq!(left, *before, "in {database} of {instance}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_roll_back_brings_every_database_to_the_source() {
-    let mut stage = soaking().await;
+    let (mut stage, before) = Box::pin(soaking()).await;
     for database in &DATABASES[1..] {
         let write = "insert into \"No.tes\" select g, 'after' from generate_series(1, 300) g; \
                      select setval('beyond', 4711)";
@@ -144,18 +139,13 @@ async fn a_roll_back_brings_every_database_to_the_source() {
         let next = ask(&stage, SOURCE, database, "select nextval('beyond')::text").await;
         assert_eq!(next, ["4712"], "in {database}");
     }
-    for instance in [SOURCE, TARGET] {
-        for database in DATABASES {
-            let left = ask(&stage, instance, database, OURS).await;
-            assert_eq!(left, Vec::<String>::new(), "in {database} of {instance}");
-        }
-    }
+    as_before(&stage, &before).await;
     rolled_back(stage, &followed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_roll_back_that_is_aborted_goes_on_with_the_target_and_can_be_asked_for_again() {
-    let mut stage = soaking().await;
+    let (mut stage, _) = Box::pin(soaking()).await;
     stage.order("roll-back", None).await.expect("roll back");
     let held = |view: &MoveView| view.pause.as_ref().is_some_and(|pause| pause.until.is_none());
     until(&mut stage, held).await;
