@@ -44,6 +44,17 @@ fn rolling<'a>(bench: &'a Bench) -> Strike<'a> {
     Strike::does(Moment::After, at_the_gate, || bench.ask(roll_back(None)).unwrap())
 }
 
+/// Accepts the move when that is asked for again, once its roll-back was undone.
+fn accepting<'a>(bench: &'a Bench) -> Strike<'a> {
+    let returned = Mutex::new(false);
+    let again = move |entry: &NewEntry| {
+        let mut returned = returned.lock().unwrap();
+        *returned |= matches!(entry.record, Record::Returned { .. });
+        *returned && at_the_gate(entry)
+    };
+    Strike::does(Moment::After, again, || bench.ask(accept()).unwrap())
+}
+
 /// Rolls back as planned; what the drivers wrote.
 fn planned(way: Way) -> Vec<NewEntry> {
     let bench = soaking(way);
@@ -131,16 +142,7 @@ fn taken_back(way: Way, at: impl Fn(&NewEntry) -> bool + Send + Sync, what: &str
         assert_eq!(bench.view().status.line, Line::Reverse, "{what}");
         bench.ask(abort()).unwrap();
     });
-    let returned = Mutex::new(false);
-    let accepting = Strike::does(
-        Moment::After,
-        |entry| {
-            let mut returned = returned.lock().unwrap();
-            *returned |= matches!(entry.record, Record::Returned { .. });
-            *returned && at_the_gate(entry)
-        },
-        || bench.ask(accept()).unwrap(),
-    );
+    let accepting = accepting(&bench);
     let both = Both(&rolling, &aborting);
     let ended = bench.drive_with("first", &Counting::default(), &Both(&both, &accepting));
     assert!(aborting.has_struck(), "{what} was not reached\n{}", bench.tail());
@@ -174,16 +176,7 @@ fn a_roll_back_that_cannot_drain_in_its_budget_goes_back_to_the_target() {
     let mended = Strike::does(Moment::After, returned, || {
         bench.world.meddle(|world| world.way_back().applying = Applying::Works);
     });
-    let seen = Mutex::new(0);
-    let accepting = Strike::does(
-        Moment::After,
-        |entry| {
-            let mut seen = seen.lock().unwrap();
-            *seen += u32::from(at_the_gate(entry));
-            *seen == 2
-        },
-        || bench.ask(accept()).unwrap(),
-    );
+    let accepting = accepting(&bench);
     let first = Both(&rolling, &stuck);
     let second = Both(&mended, &accepting);
     let ended = bench.drive_alone(&Counting::default(), &Both(&first, &second));

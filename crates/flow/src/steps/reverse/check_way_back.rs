@@ -23,7 +23,7 @@ use landfall_core::quantity::ByteCount;
 use landfall_core::{Code, Endpoint, Fact, Facts, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::super::{endpoint, source_endpoint, target};
+use super::super::{endpoint, source_endpoint, target, way_back};
 use super::carry_sequences::missing as missing_sequences;
 use crate::step::{Look, Plan, Step};
 
@@ -64,7 +64,7 @@ impl Step for CheckWayBack {
         let cluster = target(look).await?;
         let target = endpoint(&cluster.id, cluster.endpoint.as_ref())?;
         let way_back = &look.facts.way_back;
-        let name = WayBackName::of(&look.spec.migration.name);
+        let name = way_back::name(look.spec);
         let ends = match (look.ports.database, source_endpoint(look.facts)) {
             (Some(database), Some(source)) if way_back.is_armed() => {
                 Some(ends(database, &name, &target, source).await?)

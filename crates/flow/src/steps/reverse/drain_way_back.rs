@@ -14,12 +14,12 @@ use landfall_core::facts::{MetricVerdict, SyncProof};
 use landfall_core::failure::Failure;
 use landfall_core::ids::DatabaseName;
 use landfall_core::port::database::MarkerView;
-use landfall_core::port::way_back::{PublisherView, WayBackName};
+use landfall_core::port::way_back::PublisherView;
 use landfall_core::{Code, Fact, Facts, Lsn, Problem, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::super::prove_fence::{self, Inside};
-use super::super::source_endpoint;
+use super::super::{source_endpoint, way_back};
 use super::FENCE_TARGET;
 use crate::step::{BRISK, Look, Plan, Step};
 
@@ -56,7 +56,7 @@ impl Step for DrainWayBack {
         if !facts.way_back.is_armed() {
             return Ok(Seen { ends: None, now: look.now() });
         }
-        let name = WayBackName::of(&look.spec.migration.name);
+        let name = way_back::name(look.spec);
         let (markers, publisher, fence) = try_join3(
             database.markers(source, token),
             database.publisher(target, &name),

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use landfall_core::action::{Apply, WayBackAction};
 use landfall_core::failure::Failure;
 use landfall_core::ids::DatabaseName;
-use landfall_core::port::way_back::{SubscriberView, WayBackName};
+use landfall_core::port::way_back::SubscriberView;
 use landfall_core::{Facts, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::super::source_endpoint;
+use super::super::{source_endpoint, way_back};
 use crate::step::{BRISK, Look, Plan, Step};
 
 /// The end of the replication.
@@ -33,7 +33,7 @@ impl Step for StopApply {
     async fn observe(&self, look: &Look<'_>) -> Result<Seen, Failure> {
         let subscriber = match (look.ports.database, source_endpoint(look.facts)) {
             (Some(database), Some(at)) if look.facts.way_back.armed.is_some() => {
-                let name = WayBackName::of(&look.spec.migration.name);
+                let name = way_back::name(look.spec);
                 Some(database.subscriber(at, &name).await?)
             }
             _ => None,
@@ -69,6 +69,6 @@ fn subscriptions(
 
 fn set(spec: &Spec, facts: &Facts, apply: Apply) -> Plan {
     let Some(at) = source_endpoint(facts).cloned() else { return Plan::Done };
-    let name = WayBackName::of(&spec.migration.name);
+    let name = way_back::name(spec);
     Plan::act(WayBackAction::SetApply { at, name, apply })
 }
